@@ -1,0 +1,100 @@
+"""Alerts, incidents and what happened to them. Times are Unix seconds."""
+
+from enum import StrEnum
+
+import msgspec
+
+from bongsu.signals.model import Severity
+
+
+class AlertStatus(StrEnum):
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One firing condition on one target. Identity is ``(source, fingerprint, starts_at)``."""
+
+    source: str
+    """``watch``, or the webhook that brought it: ``alertmanager``, ``grafana``."""
+    fingerprint: str
+    status: AlertStatus
+    starts_at: float
+    ends_at: float | None = None
+    name: str
+    """The rule's name, which a person can read."""
+    service: str = ""
+    """Empty when no service of the catalog matches."""
+    signal: str = ""
+    severity: Severity
+    summary: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    value: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+    since: float | None = None
+    """First bad sample, where the source knows it (a rule's ``for`` lies between this and starts_at)."""
+    url: str = ""
+
+
+class IncidentStatus(StrEnum):
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """What people act on: one or more alerts that belong together."""
+
+    id: str
+    number: int
+    status: IncidentStatus
+    severity: Severity
+    title: str
+    service: str
+    owner: str
+    since: float
+    """The first bad sample of its first alert."""
+    opened_at: float
+    resolved_at: float | None = None
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
+    version: int = 1
+    """Grows with every change that people should see."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an incident's timeline."""
+
+    incident: str
+    at: float
+    kind: str
+    """first_bad_sample, alert, joined, opened, escalated, analysed, delivered, refused, acknowledged, note,
+    alert_resolved, resolved, closed."""
+    text: str = ""
+    actor: str = ""
+    detail: dict[str, str | float | int | None] = {}
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to one channel, with its receipt."""
+
+    incident: str
+    channel: str
+    kind: str
+    """The channel's kind: ``discord``."""
+    state: DeliveryState
+    receipt: str = ""
+    """The destination's own id of the message, by which it is edited later."""
+    version: int = 0
+    """The incident's version that the destination shows now."""
+    attempts: int = 0
+    error: str = ""
+    updated_at: float = 0.0
