@@ -1,0 +1,216 @@
+"""Checks between the parts of a catalog: names that must exist, cycles, thresholds that cannot happen."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from bongsu.catalog.errors import Problem, nearest
+from bongsu.catalog.models import Catalog, Kind, Service
+from bongsu.catalog.resolve import kind_signals
+from bongsu.catalog.tree import Node
+from bongsu.signals.model import AnySignal, Threshold
+
+Path = tuple[str | int, ...]
+
+_DIMENSIONS = {"ratio": {"ratio"}, "s": {"s"}, "bytes": {"bytes"}, "per_second": {"per_second"}}
+
+
+def check(catalog: Catalog, root: Node, builtin: Mapping[str, Kind]) -> list[Problem]:
+    """Every dangling name, cycle and impossible threshold, at its place."""
+    problems: list[Problem] = []
+
+    def missing(path: Path, what: str, name: str, known: Iterable[str]) -> None:
+        problems.append(Problem(root.at(path), f"there is no {what} {name!r}", nearest(name, known)))
+
+    kinds = {**builtin, **catalog.kinds}
+    for path, what, name, known in _references(catalog, kinds):
+        if name not in known:
+            missing(path, what, name, known)
+    if problems:
+        return problems
+    problems += _circles(catalog, root)
+    if not problems:
+        problems += _threshold_problems(catalog, root, kinds)
+    return problems
+
+
+Reference = tuple[Path, str, str, Iterable[str]]
+
+
+def _references(catalog: Catalog, kinds: Mapping[str, Kind]) -> Iterator[Reference]:
+    for name, kind in catalog.kinds.items():
+        yield from _each(("kinds", name, "extends"), "kind", kind.extends, kinds)
+    for name, service in catalog.services.items():
+        yield from _service_references(("services", name), service, catalog, kinds)
+    yield from _one(("defaults", "owner"), "owner", catalog.defaults.owner, catalog.owners)
+    yield from _one(("defaults", "source"), "source", catalog.defaults.source, catalog.sources)
+    for name, owner in catalog.owners.items():
+        members = owner.oncall.members if owner.oncall else ()
+        yield from _each(("owners", name, "oncall", "members"), "owner", members, catalog.owners)
+    for index, route in enumerate(catalog.routes):
+        yield from _each(("routes", index, "to"), "channel", route.to, catalog.channels)
+        yield from _each(("routes", index, "services"), "service", route.services, catalog.services)
+        yield from _each(("routes", index, "owners"), "owner", route.owners, catalog.owners)
+    for index, window in enumerate(catalog.maintenance):
+        yield from _each(("maintenance", index, "services"), "service", window.services, catalog.services)
+
+
+def _service_references(
+    at: Path, service: Service, catalog: Catalog, kinds: Mapping[str, Kind]
+) -> Iterator[Reference]:
+    yield from _each((*at, "kind"), "kind", service.kind, kinds)
+    yield from _each((*at, "depends_on"), "service", service.depends_on, catalog.services)
+    yield from _one((*at, "owner"), "owner", service.owner, catalog.owners)
+    yield from _one((*at, "source"), "source", service.source, catalog.sources)
+
+
+def _one(path: Path, what: str, name: str, known: Iterable[str]) -> Iterator[Reference]:
+    if name:
+        yield path, what, name, known
+
+
+def _each(path: Path, what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Reference]:
+    for index, name in enumerate(names):
+        yield (*path, index), what, name, known
+
+
+def _circles(catalog: Catalog, root: Node) -> Iterator[Problem]:
+    for cycle in _cycles({n: k.extends for n, k in catalog.kinds.items()}):
+        yield Problem(root.at(("kinds", cycle[0])), f"kinds extend one another: {' → '.join(cycle)}")
+    for cycle in _cycles({n: s.depends_on for n, s in catalog.services.items()}):
+        message = f"services depend on one another in a circle: {' → '.join(cycle)}"
+        yield Problem(
+            root.at(("services", cycle[0], "depends_on")), message, "leave out the weaker direction"
+        )
+
+
+def _cycles(graph: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
+    """One cycle for each strongly connected knot that depth-first search meets."""
+    done: set[str] = set()
+    for start in graph:
+        trail: list[str] = []
+        stack: list[tuple[str, Iterator[str]]] = []
+        if start not in done:
+            stack.append((start, iter(graph.get(start, ()))))
+            trail.append(start)
+        while stack:
+            _, children = stack[-1]
+            child = next(children, None)
+            if child is None:
+                stack.pop()
+                done.add(trail.pop())
+            elif child in trail:
+                yield [*trail[trail.index(child) :], child]
+            elif child not in done:
+                stack.append((child, iter(graph.get(child, ()))))
+                trail.append(child)
+
+
+def _threshold_problems(catalog: Catalog, root: Node, kinds: Mapping[str, Kind]) -> Iterator[Problem]:
+    for name, kind in catalog.kinds.items():
+        for signal_name, signal in kind.signals.items():
+            for severity, threshold in signal.thresholds.items():
+                at: Path = ("kinds", name, "signals", signal_name, "thresholds", severity.value)
+                yield from _impossible(signal, threshold, root, at)
+    for name, service in catalog.services.items():
+        signals = kind_signals(service, kinds)
+        for signal_name, signal in service.signals.items():
+            for severity, threshold in signal.thresholds.items():
+                at = ("services", name, "signals", signal_name, "thresholds", severity.value)
+                yield from _impossible(signal, threshold, root, at)
+        yield from _overrides(service, name, signals, root)
+        for objective_name, objective in service.objectives.items():
+            if objective.signal not in signals:
+                place = root.at(("services", name, "objectives", objective_name, "signal"))
+                yield Problem(
+                    place, f"there is no signal {objective.signal!r}", nearest(objective.signal, signals)
+                )
+    everything = {s for kind in kinds.values() for s in kind.signals}
+    for signal_name in catalog.defaults.thresholds.keys() - everything:
+        place = root.at(("defaults", "thresholds", signal_name))
+        yield Problem(place, f"no kind has a signal {signal_name!r}", nearest(signal_name, everything))
+
+
+def _overrides(
+    service: Service, name: str, signals: Mapping[str, AnySignal], root: Node
+) -> Iterator[Problem]:
+    for signal_name, levels in service.thresholds.items():
+        at: Path = ("services", name, "thresholds", signal_name)
+        if signal_name not in signals:
+            yield Problem(
+                root.at(at), f"this service has no signal {signal_name!r}", nearest(signal_name, signals)
+            )
+            continue
+        for severity, threshold in levels.items():
+            if isinstance(threshold, Threshold):
+                yield from _impossible(signals[signal_name], threshold, root, (*at, severity.value))
+
+
+def _impossible(signal: AnySignal, threshold: Threshold, root: Node, at: Path) -> Iterator[Problem]:
+    expected = _DIMENSIONS.get(signal.unit)
+    if threshold.dimension and expected and threshold.dimension not in expected:
+        message = f"this signal is measured in {signal.unit}, the threshold in {threshold.dimension}"
+        yield Problem(root.at(at), message)
+    if signal.unit == "ratio" and _never(threshold, 0.0, 1.0):
+        hint = "a ratio lies between 0 and 1; write 5% or 0.05"
+        yield Problem(root.at(at), f"the condition {str(threshold)!r} can never hold", hint)
+
+
+def _never(threshold: Threshold, low: float, high: float) -> bool:
+    match threshold.op:
+        case ">":
+            return threshold.value >= high
+        case ">=" | "==":
+            return threshold.value > high
+        case "<":
+            return threshold.value <= low
+        case "<=":
+            return threshold.value < low
+        case _:
+            return False
+
+
+def allowed_keys(loc: Path) -> list[str]:
+    """The keys that the model at ``loc`` of a catalog allows."""
+    current: Any = Catalog
+    for part in loc:
+        current = _step(current, part)
+        if current is None:
+            return []
+    model = next((m for m in _models(current)), None)
+    return sorted({f.alias or n for n, f in model.model_fields.items()}) if model else []
+
+
+def _step(annotation: Any, part: str | int) -> Any:
+    for model in _models(annotation):
+        for name, field in model.model_fields.items():
+            if part in {name, field.alias}:
+                return field.annotation
+    for option in _flatten(annotation):
+        args = get_args(option)
+        if getattr(option, "__origin__", None) is dict:
+            return args[1]
+        if getattr(option, "__origin__", None) is tuple:
+            return args[0]
+    for model in _models(annotation):
+        tags = [get_args(f.annotation) for n, f in model.model_fields.items() if n in {"form", "type"}]
+        if any(part in tag for tag in tags):
+            return model
+    return None
+
+
+def _flatten(annotation: Any) -> Iterator[Any]:
+    args = get_args(annotation)
+    origin = getattr(annotation, "__origin__", None)
+    if origin in {dict, tuple} or not args:
+        yield annotation
+        return
+    for arg in args:
+        yield from _flatten(arg)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    for option in _flatten(annotation):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            yield option
