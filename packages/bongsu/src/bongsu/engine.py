@@ -42,6 +42,7 @@ class Engine:
             enable_otlp=False,
         )
         self._dbos = DBOS(config=config)
+        self._home: asyncio.AbstractEventLoop | None = None
 
     def workflow(self, name: str, function: Callable[P, Coroutine[Any, Any, None]]) -> "Workflow[P]":
         """Give ``function`` durability under a stable ``name``; its arguments must be JSON."""
@@ -49,6 +50,7 @@ class Engine:
 
     async def launch(self) -> None:
         """Start, and continue what an earlier process left unfinished."""
+        self._home = asyncio.get_running_loop()
         await asyncio.to_thread(DBOS.launch)
 
     async def close(self) -> None:
@@ -58,14 +60,24 @@ class Engine:
         self, name: str, function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run once and remember the answer (JSON); repeated only if the process died in it."""
-        return await DBOS.run_step_async({"name": name}, function, *args, **kwargs)
+
+        async def at_home() -> R:
+            # Recovered workflows run on the library's own event loop; clients and locks belong to ours.
+            home = self._home
+            if home is None or home is asyncio.get_running_loop():
+                return await function(*args, **kwargs)
+            return await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(function(*args, **kwargs), home)
+            )
+
+        return await DBOS.run_step_async({"name": name}, at_home)
 
     async def sleep(self, seconds: float) -> None:
         await DBOS.sleep_async(seconds)
 
-    async def receive(self, topic: str, timeout: float) -> Any:
-        """The next message to this workflow on ``topic``, or None after ``timeout`` seconds."""
-        return await DBOS.recv_async(topic, timeout_seconds=timeout)
+    async def receive(self, topic: str, seconds: float) -> Any:
+        """The next message to this workflow on ``topic``, or None after ``seconds``."""
+        return await DBOS.recv_async(topic, timeout_seconds=seconds)
 
     async def send(self, workflow_id: str, topic: str, message: Any, *, key: str) -> None:
         """Hand a message to a workflow; the same ``key`` twice is delivered once."""

@@ -62,6 +62,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str = ""
     version: int = 1
     """Grows with every change that people should see."""
+    episode: int = 1
+    """Grows when a resolved incident reopens."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +72,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     incident: str
     at: float
     kind: str
-    """first_bad_sample, alert, joined, opened, escalated, analysed, delivered, refused, acknowledged, note,
-    alert_resolved, resolved, closed."""
+    """first_bad_sample, alert, joined, opened, reopened, escalated, analysed, delivered, refused,
+    acknowledged, silenced, note, alert_resolved, resolved, closed."""
     text: str = ""
     actor: str = ""
     detail: dict[str, str | float | int | None] = {}
@@ -98,3 +100,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     error: str = ""
     updated_at: float = 0.0
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """Do not tell people of this service (and signal, where given) until ``ends_at``."""
+
+    id: str
+    service: str
+    signal: str = ""
+    starts_at: float
+    ends_at: float
+    actor: str
+    comment: str = ""

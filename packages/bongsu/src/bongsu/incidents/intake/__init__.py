@@ -1,0 +1,1 @@
+"""Webhooks in: each module turns one sender's body into alerts."""
