@@ -7,6 +7,7 @@ finished step. A step runs at least once, so every outward call looks up its own
 import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -46,7 +47,12 @@ class Engine:
 
     def workflow(self, name: str, function: Callable[P, Coroutine[Any, Any, None]]) -> "Workflow[P]":
         """Give ``function`` durability under a stable ``name``; its arguments must be JSON."""
-        return Workflow(DBOS.workflow(name=name)(function))
+
+        # The library marks what it is given, and a bound method cannot be marked.
+        async def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            await function(*args, **kwargs)
+
+        return Workflow(DBOS.workflow(name=name)(run))
 
     async def launch(self) -> None:
         """Start, and continue what an earlier process left unfinished."""
@@ -54,7 +60,11 @@ class Engine:
         await asyncio.to_thread(DBOS.launch)
 
     async def close(self) -> None:
-        await asyncio.to_thread(DBOS.destroy)
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            await loop.run_in_executor(thread, DBOS.destroy)
+        # The library had made its own, now closed, pool the loop's default one.
+        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="default"))
 
     async def step(
         self, name: str, function: Callable[P, Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs

@@ -8,11 +8,11 @@ loses nothing: finished steps are not repeated, and a delivery with a receipt is
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 
+from bongsu.delivery.base import Shown
 from bongsu.engine import Engine
 from bongsu.incidents.model import Alert, Event, Incident, IncidentStatus
 from bongsu.incidents.record import Policy, record
@@ -22,15 +22,6 @@ log = structlog.get_logger(__name__)
 
 WAKE_SECONDS = 600.0
 """How often a workflow looks again when nobody wakes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a channel shows after an attempt. ``retry_after`` seconds when it has to be tried again."""
-
-    version: int
-    final: bool
-    retry_after: float | None = None
 
 
 class Delivering(Protocol):
@@ -49,7 +40,7 @@ class Lifecycle:
         policy: Policy,
         *,
         gather_seconds: float,
-        investigate: Callable[[str], Awaitable[None]],
+        investigate: Callable[[str], Awaitable[object]],
         delivering: Delivering,
     ) -> None:
         self._engine = engine

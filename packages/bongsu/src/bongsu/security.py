@@ -19,8 +19,14 @@ class Credentials:
 
     admin: str = field(repr=False)
     ingest: str = field(repr=False)
+    given: bool = False
+    """Whether the admin token came from the environment, not from a file that we made."""
     webhook_secret: str = field(default="", repr=False)
     """Shared with Grafana for its HMAC; none means that only tokens are taken."""
+
+    def session_key(self) -> bytes:
+        """Signs the console's sessions: the same on every start and replica that shares the admin token."""
+        return hashlib.sha256(b"bongsu console sessions\0" + self.admin.encode()).digest()
 
     def may_admin(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self.admin.encode())
@@ -49,6 +55,7 @@ def load_credentials(data: Path) -> Credentials:
     return Credentials(
         admin=os.environ.get("BONGSU_ADMIN_TOKEN") or _kept(data / "admin.token"),
         ingest=os.environ.get("BONGSU_INGEST_TOKEN") or _kept(data / "ingest.token"),
+        given=bool(os.environ.get("BONGSU_ADMIN_TOKEN")),
         webhook_secret=os.environ.get("BONGSU_WEBHOOK_SECRET", ""),
     )
 

@@ -95,6 +95,8 @@ class CallEvidence(msgspec.Struct, frozen=True, kw_only=True):
     mean: float
     exclusive_mean: float
     p95: float
+    exclusive_std: float = 0.0
+    """Sample standard deviation of the exclusive durations, seconds."""
 
 
 class EdgeEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +112,14 @@ class EdgeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Calls for which the callee's own span was found."""
     client_mean: float
     server_mean: float
+    unanswered: int = 0
+    """Failed client calls for which the callee's own span was not found."""
+    disputed: int = 0
+    """Failed client calls whose callee's span was found, ended in time and did not fail."""
+    gap_mean: float = 0.0
+    """Mean of client minus server duration, seconds; of the whole client duration where the callee is
+    never seen."""
+    gap_std: float = 0.0
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -125,28 +125,35 @@ def _checked(root: Node, variables: Mapping[str, str]) -> Catalog:
 def _describe(error: ValidationError, root: Node) -> list[Problem]:
     problems: dict[tuple[Place, str], Problem] = {}
     for item in error.errors(include_url=False):
-        place = root.at(item["loc"])
+        if item["loc"][-1:] == ("literal['none']",):
+            continue  # the other branch of the union says what is wrong
+        place = _place(root, item["type"], item["loc"], item.get("ctx", {}))
         message, hint = _message(item["type"], item["msg"], item["loc"], item.get("ctx", {}))
         problems.setdefault((place, message), Problem(place, message, hint))
     return list(problems.values())
+
+
+def _place(root: Node, kind: str, loc: tuple[str | int, ...], context: Mapping[str, object]) -> Place:
+    if kind == "union_tag_invalid":
+        return root.at((*loc, str(context.get("discriminator", "")).strip("'")))
+    return root.at(loc, key=kind in {"extra_forbidden", "missing", "union_tag_not_found"})
 
 
 def _message(
     kind: str, text: str, loc: tuple[str | int, ...], context: Mapping[str, object]
 ) -> tuple[str, str]:
     key = str(loc[-1]) if loc else ""
+    discriminator = str(context.get("discriminator", "type")).strip("'")
     if kind == "extra_forbidden":
         return f"unknown key {key!r}", nearest(key, references.allowed_keys(loc[:-1]))
     if kind == "missing":
         return f"{key!r} is missing", ""
     if kind == "union_tag_not_found":
-        return f"{str(context.get('discriminator', 'type')).strip(chr(39))!r} is missing", ""
+        return f"{discriminator!r} is missing", ""
     if kind == "union_tag_invalid":
         expected = re.findall(r"'([^']+)'", str(context.get("expected_tags", "")))
         tag = str(context.get("tag", ""))
-        return f"{tag!r} is not a known {str(context.get('discriminator', 'type')).strip(chr(39))}", nearest(
-            tag, expected
-        )
+        return f"{tag!r} is not a known {discriminator}", nearest(tag, expected)
     if kind in {"literal_error", "enum"}:
         return f"{key!r} must be {context.get('expected', 'one of the allowed values')}", ""
     return text.removeprefix("Value error, "), ""

@@ -156,6 +156,13 @@ class Grouping(Model):
     """An alert of a neighbouring service joins an incident whose last alert is at most this old."""
 
 
+class AnalysisLimits(Model):
+    """How long an investigation may take, and how much of the newest telemetry it leaves out."""
+
+    deadline: Duration = 20.0
+    settle: Duration = 5.0
+
+
 class Defaults(Model):
     """What holds for every service unless its own entry says otherwise."""
 
@@ -198,6 +205,7 @@ class Catalog(Model):
     routes: tuple[Route, ...] = ()
     watch: Watch = Watch()
     grouping: Grouping = Grouping()
+    analysis: AnalysisLimits = AnalysisLimits()
     maintenance: tuple[Maintenance, ...] = ()
 
     @property

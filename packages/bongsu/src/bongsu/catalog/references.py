@@ -77,7 +77,9 @@ def _each(path: Path, what: str, names: Iterable[str], known: Iterable[str]) -> 
 
 def _circles(catalog: Catalog, root: Node) -> Iterator[Problem]:
     for cycle in _cycles({n: k.extends for n, k in catalog.kinds.items()}):
-        yield Problem(root.at(("kinds", cycle[0])), f"kinds extend one another: {' → '.join(cycle)}")
+        yield Problem(
+            root.at(("kinds", cycle[0]), key=True), f"kinds extend one another: {' → '.join(cycle)}"
+        )
     for cycle in _cycles({n: s.depends_on for n, s in catalog.services.items()}):
         message = f"services depend on one another in a circle: {' → '.join(cycle)}"
         yield Problem(
@@ -128,7 +130,7 @@ def _threshold_problems(catalog: Catalog, root: Node, kinds: Mapping[str, Kind])
                 )
     everything = {s for kind in kinds.values() for s in kind.signals}
     for signal_name in catalog.defaults.thresholds.keys() - everything:
-        place = root.at(("defaults", "thresholds", signal_name))
+        place = root.at(("defaults", "thresholds", signal_name), key=True)
         yield Problem(place, f"no kind has a signal {signal_name!r}", nearest(signal_name, everything))
 
 
@@ -139,7 +141,9 @@ def _overrides(
         at: Path = ("services", name, "thresholds", signal_name)
         if signal_name not in signals:
             yield Problem(
-                root.at(at), f"this service has no signal {signal_name!r}", nearest(signal_name, signals)
+                root.at(at, key=True),
+                f"this service has no signal {signal_name!r}",
+                nearest(signal_name, signals),
             )
             continue
         for severity, threshold in levels.items():

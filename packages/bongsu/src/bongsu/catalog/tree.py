@@ -10,7 +10,7 @@ import yaml
 
 from bongsu.catalog.errors import CatalogError, Place, Problem
 
-MAX_NODES = 5_000_000
+MAX_NODES = 1_000_000
 """Aliases are expanded; this bounds a hostile file that nests them."""
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
@@ -19,7 +19,8 @@ _SURPRISE = re.compile(r"(y|yes|n|no|on|off)", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?")
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _SPECIAL = {"": None, "~": None, "null": None, "true": True, "false": False}
-_STANDARD_TAGS = "tag:yaml.org,2002:"
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null")}
+_PLAIN_TAGS |= {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value", "tag:yaml.org,2002:merge"}
 
 
 @dataclass(slots=True)
@@ -37,8 +38,11 @@ class Node:
             return [child.plain() for child in self.value]
         return self.value
 
-    def at(self, path: tuple[str | int, ...]) -> Place:
-        """The place of ``path``, or of its nearest ancestor; parts that are no key are skipped."""
+    def at(self, path: tuple[str | int, ...], *, key: bool = False) -> Place:
+        """The place of the value at ``path`` (of its key when ``key``), or of its nearest ancestor's.
+
+        Parts that are no key, such as the tags of a union, are skipped.
+        """
         node, place = self, self.place
         for part in path:
             if isinstance(node.value, dict) and part in node.value:
@@ -46,7 +50,7 @@ class Node:
             elif isinstance(node.value, list) and isinstance(part, int) and part < len(node.value):
                 node = node.value[part]
                 place = node.place
-        return place
+        return place if key else node.place
 
     def scalars(self) -> "Iterator[Node]":
         """Every scalar at or below this node."""
@@ -78,7 +82,7 @@ class _Builder:
         if self.count > MAX_NODES:
             self.report(node, "the file expands to too many values", "remove the nested YAML aliases")
             raise CatalogError(self.problems)
-        if not node.tag.startswith(_STANDARD_TAGS):
+        if node.tag not in _PLAIN_TAGS:
             self.report(node, f"YAML tag {node.tag!r} is not allowed", "write a plain value")
         if isinstance(node, yaml.MappingNode):
             return Node(self._mapping(node), self.place(node))
@@ -108,7 +112,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text: str = node.value
-        if node.style is not None:
+        if node.style in {"'", '"', "|", ">"}:
             return text
         if text.lower() in _SPECIAL and (text.islower() or not text.isalpha()):
             return _SPECIAL[text.lower()]

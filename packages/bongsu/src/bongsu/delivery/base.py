@@ -30,6 +30,23 @@ class PermanentError(DeliveryError):
     """Trying again cannot help: the webhook is gone, the credential refused, the request invalid."""
 
 
+class LostAnswerError(TemporaryError):
+    """The whole request went out and no answer came: the destination may or may not hold the message."""
+
+
+class MessageGoneError(PermanentError):
+    """The message to edit was deleted at the destination; the destination itself works: send anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a channel shows after an attempt. ``retry_after`` seconds when it has to be tried again."""
+
+    version: int
+    final: bool
+    retry_after: float | None = None
+
+
 class Destination(Protocol):
     """Sends a message once and edits it afterwards."""
 

@@ -104,6 +104,9 @@ Matchers = dict[str, str]
 
 class _Base(Model):
     help: Text = Text(en="")
+    """What is measured: ``share of requests that fail``."""
+    problem: Text = Text(en="")
+    """What to call it when a threshold is broken: ``too many requests fail``."""
     unit: Literal["ratio", "s", "bytes", "per_second", "count", "bool", "celsius", "bytes_per_second"] = (
         "count"
     )
@@ -113,6 +116,11 @@ class _Base(Model):
     by: tuple[str, ...] = ()
     """Extra labels to keep apart beneath the service; the worst one is judged."""
     thresholds: dict[Severity, Threshold] = Field(default_factory=dict)
+
+    @property
+    def trouble(self) -> Text:
+        """What people are told when it is bad."""
+        return self.problem if self.problem.en else self.help
 
 
 class Rate(_Base):

@@ -102,7 +102,7 @@ class Judge:
             service=service,
             signal=name,
             severity=severity,
-            summary=f"{service}: {signal.help.in_(self.language) or name}",
+            summary=f"{service}: {signal.trouble.in_(self.language) or name}",
             value=value,
             threshold=threshold.value,
             unit=signal.unit,

@@ -53,6 +53,8 @@ class Watch:
         self._saved = b""
         self.readings: dict[str, Reading] = {}
         """The latest reading of each query, for the console."""
+        self.seen_at: dict[str, float] = {}
+        """When each service last had a value of any signal, Unix seconds."""
 
     async def run(self) -> None:
         """Rounds on a fixed beat until cancelled; a slow round skips beats, it never doubles up."""
@@ -73,6 +75,7 @@ class Watch:
         alerts: list[Alert] = []
         for query, reading in zip(self._queries, readings, strict=True):
             self.readings[_key(query)] = reading
+            self.seen_at |= {service: now for service, value in reading.values.items() if value is not None}
             if not reading.error and query.signal.thresholds:
                 alerts += self._judge.step(query.name, query.signal, reading.values, now)
         await self._take(alerts)

@@ -9,6 +9,7 @@ import msgspec
 
 from bongsu.incidents.intake.common import IntakeError, ServiceIndex, seconds_of, severity_of, status_of
 from bongsu.incidents.model import Alert
+from bongsu.signals.quantities import parse_duration
 
 
 class WebhookAlert(msgspec.Struct, frozen=True):
@@ -69,8 +70,17 @@ def _alert(alert: WebhookAlert, source: str, services: ServiceIndex) -> Alert:
         value=_value(alert),
         threshold=_number(alert.annotations.get("threshold")),
         unit=alert.annotations.get("unit", ""),
+        since=_since(starts_at.timestamp(), alert.annotations.get("for", "")),
         url=alert.panelURL or alert.generatorURL,
     )
+
+
+def _since(starts_at: float, hold: str) -> float:
+    """When the condition began: a rule fires only after its ``for``, which our own rules state."""
+    try:
+        return starts_at - (parse_duration(hold) if hold else 0.0)
+    except ValueError:
+        return starts_at
 
 
 def _value(alert: WebhookAlert) -> float | None:

@@ -1,0 +1,45 @@
+"""What changed shortly before: a prior that multiplies other suspicion and never makes a suspect alone."""
+
+from bongsu.analysis.channels.base import Findings, keep_worst
+from bongsu.analysis.model import ChangeEvidence, Evidence, Reason, Say
+from bongsu.analysis.wording import clip, minutes
+
+NAME = "changes"
+_BONUS = {"deploy": 0.6, "config": 0.6, "flag": 0.6, "restart": 0.2}
+_HALF_LIFE = 1200.0
+_AFTER_ONSET = 60.0
+"""A change this long after the estimated onset, in seconds, may still be its cause."""
+
+
+def changes(evidence: Evidence) -> Findings:
+    """Score: by how much other suspicion grows (0.6 = × 1.6), halved every 20 min before onset."""
+    found: dict[str, Reason] = {}
+    for change in evidence.changes:
+        before = evidence.onset - change.at
+        if before < -_AFTER_ONSET:
+            continue
+        bonus = _BONUS.get(change.kind, 0.3) * 0.5 ** (max(0.0, before) / _HALF_LIFE)
+        if bonus >= 0.02:
+            reason = Reason(channel=NAME, score=bonus, text=_text(change, before), evidence=[change.id])
+            keep_worst(found, change.service, reason)
+    return found
+
+
+def _text(change: ChangeEvidence, before: float) -> Say:
+    noun = {
+        "deploy": ("a deploy", "배포"),
+        "restart": ("a restart", "재시작"),
+        "config": ("a configuration change", "설정 변경"),
+        "flag": ("a flag change", "플래그 변경"),
+    }.get(change.kind, ("a change", "변경"))
+    what = f"{change.before} → {change.after}" if change.before or change.after else clip(change.summary, 80)
+    detail = f" ({what})" if what else ""
+    if before >= 1:
+        ago = minutes(before)
+        when = (f"{ago.en} before onset", f"장애 시작 {ago.ko} 전에")
+    else:
+        when = ("at onset", "장애 시작 무렵")
+    return Say(
+        f"{change.service} had {noun[0]}{detail} {when[0]}.",
+        f"{change.service}: {when[1]} {noun[1]}{detail} 있었음.",
+    )

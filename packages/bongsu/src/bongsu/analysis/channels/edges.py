@@ -1,0 +1,159 @@
+"""Calls as their two ends saw them: failures that the callee never recorded, time lost in between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bongsu.analysis.channels.base import Findings, keep_worst
+from bongsu.analysis.compare import Excess, edges_by_window, excess, ids, welch
+from bongsu.analysis.model import EdgeEvidence, Evidence, Reason, Say
+from bongsu.analysis.series import saturate
+from bongsu.analysis.wording import percent, seconds
+
+NAME = "edges"
+_LEAST_GAP = 0.01
+_LEAST_T = 4.0
+_CALLER_OF_SILENT = 0.6
+"""A callee that never sends spans cannot speak for itself: its caller keeps this share of the blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hot:
+    now: EdgeEvidence
+    then: EdgeEvidence | None
+    unanswered: Excess
+    disputed: Excess
+
+    @property
+    def silent(self) -> bool:
+        """The callee sends no spans of its own, ever."""
+        return not self.now.server_seen and not (self.then and self.then.server_seen)
+
+    @property
+    def gap(self) -> float:
+        """Seconds a call more than before between client and server; 0 unless it stands out."""
+        now, then = self.now, self.then
+        if then is None or (then.server_seen > 0) != (now.server_seen > 0):
+            return 0.0
+        delta = now.gap_mean - then.gap_mean
+        counts = (now.server_seen or now.calls, then.server_seen or then.calls)
+        t = welch(now.gap_mean, now.gap_std, counts[0], then.gap_mean, then.gap_std, counts[1])
+        stands_out = t >= _LEAST_T and delta >= max(_LEAST_GAP, 0.5 * then.gap_mean)
+        return delta if stands_out else 0.0
+
+
+def edges(evidence: Evidence) -> Findings:
+    """Score: significance × share of all such failures, or of all seconds lost between the ends."""
+    before = edges_by_window(evidence, "baseline")
+    hot = [_hot(now, before.get(key)) for key, now in sorted(edges_by_window(evidence, "incident").items())]
+    found: dict[str, Reason] = {}
+    _failures(hot, found)
+    _gaps(hot, found)
+    return found
+
+
+def _hot(now: EdgeEvidence, then: EdgeEvidence | None) -> _Hot:
+    of = then.calls if then else 0
+    return _Hot(
+        now,
+        then,
+        excess(now.unanswered, now.calls, then.unanswered if then else 0, of),
+        excess(now.disputed, now.calls, then.disputed if then else 0, of),
+    )
+
+
+def _failures(hot: list[_Hot], found: dict[str, Reason]) -> None:
+    refused = [one for one in hot if one.unanswered.stands_out]
+    everything = sum(one.unanswered.count for one in refused)
+    for callee in sorted({one.now.callee for one in refused}):
+        mine = [one for one in refused if one.now.callee == callee]
+        worst = max(mine, key=lambda one: (one.unanswered.count, one.now.caller))
+        share = sum(one.unanswered.count for one in mine) / everything
+        strength = saturate(worst.unanswered.z, 5.0) * share
+        keep_worst(found, callee, _reason(worst, strength, _unanswered(worst)))
+        if worst.silent and len(mine) == 1:
+            text = _unanswered(worst)
+            keep_worst(found, worst.now.caller, _reason(worst, strength * _CALLER_OF_SILENT, text))
+    for one in hot:
+        if one.disputed.stands_out:
+            strength = 0.5 * saturate(one.disputed.z, 5.0)
+            for side in (one.now.caller, one.now.callee):
+                keep_worst(found, side, _reason(one, strength, _disputed(one)))
+
+
+def _gaps(hot: list[_Hot], found: dict[str, Reason]) -> None:
+    """Each slow edge is blamed on that of its ends most of whose edges are slow; on the callee if equal."""
+    slow = [one for one in hot if one.gap > 0]
+    heat = _heat(hot)
+    everything = sum(one.gap * one.now.calls for one in slow)
+    lost: dict[str, list[_Hot]] = {}
+    for one in slow:
+        ends = (one.now.callee, one.now.caller)
+        lost.setdefault(max(ends, key=lambda end: heat[end]), []).append(one)
+    for service, ones in sorted(lost.items()):
+        worst = max(ones, key=lambda one: (one.gap * one.now.calls, one.now.caller, one.now.callee))
+        share = sum(one.gap * one.now.calls for one in ones) / everything
+        usual = worst.then.client_mean if worst.then else 0.0
+        strength = 0.9 * saturate(worst.gap / max(usual, 0.01), 1.0) * share
+        keep_worst(found, service, _reason(worst, strength, _slow(worst, service)))
+
+
+def _heat(hot: list[_Hot]) -> Mapping[str, float]:
+    """Service → number of its slow edges × the share of its edges that are slow."""
+    slow: dict[str, int] = {}
+    total: dict[str, int] = {}
+    for one in hot:
+        for end in (one.now.caller, one.now.callee):
+            total[end] = total.get(end, 0) + 1
+            slow[end] = slow.get(end, 0) + (one.gap > 0)
+    return {name: slow[name] ** 2 / total[name] for name in total}
+
+
+def _reason(one: _Hot, score: float, text: Say) -> Reason:
+    return Reason(channel=NAME, score=score, text=text, evidence=ids(one.now, one.then))
+
+
+def _unanswered(one: _Hot) -> Say:
+    now = one.now
+    share = percent(now.unanswered / now.calls)
+    usual = percent(one.then.unanswered / one.then.calls) if one.then else "0"
+    if one.silent:
+        return Say(
+            f"{share} % of {now.calls} calls from {now.caller} to {now.callee} failed (before: {usual} %); "
+            f"{now.callee} sends no traces of its own.",
+            f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건 중 {share}%가 실패했습니다"
+            f"(이전: {usual}%). {now.callee}에서는 트레이스를 보내지 않습니다.",
+        )
+    return Say(
+        f"{share} % of {now.calls} calls from {now.caller} to {now.callee} failed without ever being served "
+        f"by {now.callee} (before: {usual} %).",
+        f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건 중 {share}%가 상대에 닿지 못하고 "
+        f"실패했습니다(이전: {usual}%).",
+    )
+
+
+def _disputed(one: _Hot) -> Say:
+    now = one.now
+    share = percent(now.disputed / now.calls)
+    return Say(
+        f"{now.caller} counts {share} % of {now.calls} calls to {now.callee} as failed, "
+        f"while {now.callee} answered them without an error of its own.",
+        f"{now.caller} 쪽에서는 {now.callee} 호출 {now.calls}건 중 {share}%를 실패로 기록했지만, "
+        f"{now.callee} 쪽에서는 오류 없이 응답했습니다.",
+    )
+
+
+def _slow(one: _Hot, service: str) -> Say:
+    now = one.now
+    gap, usual = seconds(now.gap_mean), seconds(one.then.gap_mean if one.then else 0.0)
+    if one.silent:
+        return Say(
+            f"{now.calls} calls from {now.caller} to {now.callee} took {gap} on average (before: {usual}).",
+            f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건이 평균 {gap} 걸렸습니다"
+            f"(이전: {usual}).",
+        )
+    return Say(
+        f"{now.calls} calls from {now.caller} to {now.callee} lost {gap} on average between the two "
+        f"(before: {usual}); most slow connections touch {service}.",
+        f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건이 둘 사이에서 평균 {gap} 지연되었습니다"
+        f"(이전: {usual}). 느려진 연결은 대부분 {service} 쪽에 몰려 있습니다.",
+    )

@@ -1,0 +1,120 @@
+"""Rank the suspects: a pure, deterministic function of stored evidence."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bongsu.analysis.channels import PRIOR, SUSPECTING
+from bongsu.analysis.model import Analysis, Evidence, Reason, Say, Suspect
+from bongsu.analysis.paths import PathCheck
+
+_LEAST_SCORE = 0.22
+"""Below this the best suspect does not stand out from noise."""
+_CLEAR_SCORE = 0.45
+"""Below this the best suspect must also lead the next by a tenth."""
+_MOST_SUSPECTS = 5
+_INDIRECT = frozenset({"latency", "resources", "logs"})
+"""Channels that also move in a service which merely suffers from its callee."""
+_SUFFERS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What the channels say of one service; each reason's score is weighted."""
+
+    service: str
+    reasons: Sequence[Reason]
+
+    @property
+    def amount(self) -> float:
+        return sum(reason.score for reason in self.reasons)
+
+
+def analyse(evidence: Evidence) -> Analysis:
+    """The suspects, best first, or an abstention.
+
+    For each service the weighted scores of the channels are summed, damped where a deviating callee explains
+    them, multiplied by what changed and by the trust in the path from the alerts, and saturated:
+    ``score = 1 − exp(−Σ)``. Ties are broken by name.
+    """
+    check = PathCheck(evidence)
+    cases = _cases(evidence)
+    raw = {case.service: 1 - math.exp(-case.amount) for case in cases}
+    priors = PRIOR(evidence)
+    suspects = []
+    for case in cases:
+        below = max((raw.get(callee, 0.0) for callee in check.hot_below(case.service)), default=0.0)
+        reasons = [_damped(reason, 1 - _SUFFERS * below) for reason in case.reasons]
+        amount = sum(reason.score for reason in reasons) * check.trust(case.service)
+        prior = priors.get(case.service)
+        if prior is not None:
+            amount *= 1 + prior.score
+            reasons.append(prior)
+        reasons.sort(key=lambda reason: (-reason.score, reason.channel))
+        score = round(1 - math.exp(-amount), 6)
+        suspects.append(Suspect(service=case.service, score=score, reasons=reasons))
+    suspects.sort(key=lambda suspect: (-suspect.score, suspect.service))
+    return _conclude(evidence, suspects, check)
+
+
+def _cases(evidence: Evidence) -> list[_Case]:
+    found: dict[str, list[Reason]] = {}
+    for channel, weight in SUSPECTING:
+        for service, reason in channel(evidence).items():
+            weighted = Reason(
+                channel=reason.channel,
+                score=round(weight * reason.score, 6),
+                text=reason.text,
+                evidence=reason.evidence,
+            )
+            found.setdefault(service, []).append(weighted)
+    return [_Case(service, reasons) for service, reasons in sorted(found.items())]
+
+
+def _damped(reason: Reason, factor: float) -> Reason:
+    if reason.channel not in _INDIRECT:
+        return reason
+    score = round(reason.score * factor, 6)
+    return Reason(channel=reason.channel, score=score, text=reason.text, evidence=reason.evidence)
+
+
+def _conclude(evidence: Evidence, suspects: list[Suspect], check: PathCheck) -> Analysis:
+    abstained = not _stands_out(suspects)
+    return Analysis(
+        incident=evidence.incident,
+        suspects=[] if abstained else [s for s in suspects if s.score >= 0.1][:_MOST_SUSPECTS],
+        abstained=abstained,
+        summary=_nothing(evidence) if abstained else _summary(suspects[0], check),
+        gaps=list(evidence.gaps),
+    )
+
+
+def _stands_out(suspects: Sequence[Suspect]) -> bool:
+    if not suspects or suspects[0].score < _LEAST_SCORE:
+        return False
+    if suspects[0].score >= _CLEAR_SCORE or len(suspects) == 1:
+        return True
+    return suspects[1].score < 0.9 * suspects[0].score
+
+
+def _summary(best: Suspect, check: PathCheck) -> Say:
+    strongest = next(reason for reason in best.reasons if reason.channel != "changes")
+    path = check.path(best.service)
+    en, ko = strongest.text.en, strongest.text.ko
+    if path is not None and len(path.services) > 1:
+        way = " → ".join(path.services)
+        en, ko = f"{en} Path: {way}.", f"{ko} 경로: {way}."
+    return Say(f"Most likely cause: {best.service}. {en}", f"가장 유력한 원인: {best.service}. {ko}")
+
+
+def _nothing(evidence: Evidence) -> Say:
+    if evidence.gaps:
+        return Say(
+            "No cause found: nothing that could be read stands out from before. Some evidence is missing.",
+            "원인을 찾지 못했습니다. 확인한 범위에서는 이전과 뚜렷이 다른 점이 없습니다. "
+            "일부 자료는 읽지 못했습니다.",
+        )
+    return Say(
+        "No cause found: no service stands out from before.",
+        "원인을 찾지 못했습니다. 이전과 뚜렷이 다른 서비스가 없습니다.",
+    )

@@ -1,0 +1,184 @@
+"""From an incident and what is known of it to what a message says, in the reader's language. Pure."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bongsu.analysis.model import Analysis, Evidence, MetricEvidence
+from bongsu.catalog import Catalog
+from bongsu.delivery.message import (
+    AlertLine,
+    ChartMarker,
+    ChartSeries,
+    ChartSpec,
+    Link,
+    Mention,
+    Message,
+    MessageState,
+    SuspectLine,
+)
+from bongsu.incidents.model import Alert, AlertStatus, Incident, IncidentStatus
+from bongsu.signals.model import AnySignal
+from bongsu.sources.base import Series
+
+SignalOf = Callable[[str, str], AnySignal | None]
+"""``(service, signal)`` → the signal, where the catalog knows it."""
+
+_STATES: dict[IncidentStatus, MessageState] = {
+    IncidentStatus.OPEN: "open",
+    IncidentStatus.ACKNOWLEDGED: "acknowledged",
+    IncidentStatus.RESOLVED: "resolved",
+}
+_LABELS = {"en": ("Incident", "Runbook", "Dashboard"), "ko": ("장애 상세", "대응 절차", "대시보드")}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is known of an incident when a message about it is written."""
+
+    incident: Incident
+    alerts: Sequence[Alert]
+    evidence: Evidence | None = None
+    analysis: Analysis | None = None
+    recent: Series | None = None
+    """The leading signal up to now, fresher than the evidence."""
+
+
+def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: str, mention: bool) -> Message:
+    incident = known.incident
+    evidence, analysis = known.evidence, known.analysis
+    return Message(
+        number=incident.number,
+        state=_STATES[incident.status],
+        severity=incident.severity,
+        title=_title(known, signal_of, language),
+        service=incident.service,
+        owner=_owner_name(catalog, incident.owner),
+        since=incident.since,
+        resolved_at=incident.resolved_at,
+        alerts=tuple(_alert_line(a, signal_of, language) for a in _ordered(known.alerts)),
+        suspects=_suspects(analysis, language),
+        changes=tuple(c.summary for c in evidence.changes if c.at <= incident.opened_at) if evidence else (),
+        logs=_logs(evidence, analysis),
+        links=_links(catalog, incident, language),
+        mention=_mention(catalog, incident.owner) if mention else None,
+        acknowledged_by=incident.acknowledged_by,
+        chart=chart(known, catalog, signal_of, language),
+        language=language,
+        timezone=catalog.timezone,
+        gaps=tuple(analysis.gaps) if analysis else (),
+    )
+
+
+def _title(known: Known, signal_of: SignalOf, language: str) -> str:
+    leading = _leading(known)
+    if leading is None or not leading.signal:
+        return known.incident.title
+    signal = signal_of(leading.service, leading.signal)
+    return f"{leading.service}: {signal.trouble.in_(language)}" if signal else known.incident.title
+
+
+def _leading(known: Known) -> Alert | None:
+    """The alert in whose name the incident stands."""
+    own = [a for a in known.alerts if a.service == known.incident.service]
+    return min(own or known.alerts, key=lambda a: (a.severity.rank, a.starts_at), default=None)
+
+
+def _ordered(alerts: Sequence[Alert]) -> list[Alert]:
+    """Firing first, most severe first; an alert that fired twice is told once."""
+    latest = {(a.source, a.fingerprint): a for a in sorted(alerts, key=lambda a: a.starts_at)}
+    return sorted(
+        latest.values(), key=lambda a: (a.status is not AlertStatus.FIRING, a.severity.rank, a.starts_at)
+    )
+
+
+def _alert_line(alert: Alert, signal_of: SignalOf, language: str) -> AlertLine:
+    signal = signal_of(alert.service, alert.signal)
+    return AlertLine(
+        service=alert.service,
+        what=signal.help.in_(language) if signal else alert.summary or alert.name,
+        value=alert.value,
+        threshold=alert.threshold,
+        unit=alert.unit or "count",
+        firing=alert.status is AlertStatus.FIRING,
+    )
+
+
+def _suspects(analysis: Analysis | None, language: str) -> tuple[SuspectLine, ...]:
+    if analysis is None:
+        return ()
+    return tuple(
+        SuspectLine(s.service, tuple(reason.text.in_(language) for reason in s.reasons))
+        for s in analysis.suspects[:3]
+    )
+
+
+def _logs(evidence: Evidence | None, analysis: Analysis | None) -> tuple[str, ...]:
+    """Error lines of the first suspect, else of anybody, those that are new first."""
+    if evidence is None:
+        return ()
+    first = analysis.suspects[0].service if analysis and analysis.suspects else ""
+    lines = sorted(evidence.logs, key=lambda e: (e.service != first, e.baseline_count > 0, -e.count, e.id))
+    return tuple(f"{entry.service} ×{entry.count}  {entry.example}" for entry in lines[:2])
+
+
+def _links(catalog: Catalog, incident: Incident, language: str) -> tuple[Link, ...]:
+    page, runbook, dashboard = _LABELS.get(language, _LABELS["en"])
+    links = []
+    if catalog.url:
+        links.append(Link(page, f"{catalog.url.rstrip('/')}/incidents/{incident.id}"))
+    service = catalog.services.get(incident.service)
+    if service is not None and service.runbook:
+        links.append(Link(runbook, service.runbook))
+    if service is not None and service.dashboard:
+        links.append(Link(dashboard, service.dashboard))
+    return tuple(links)
+
+
+def _owner_name(catalog: Catalog, owner: str) -> str:
+    declared = catalog.owners.get(owner)
+    return (declared.name if declared else "") or owner
+
+
+def _mention(catalog: Catalog, owner: str) -> Mention | None:
+    declared = catalog.owners.get(owner)
+    if declared is None or not (declared.discord.role or declared.discord.user):
+        return None
+    return Mention(role_id=declared.discord.role, user_id=declared.discord.user)
+
+
+def chart(known: Known, catalog: Catalog, signal_of: SignalOf, language: str) -> ChartSpec | None:
+    """The leading signal with its threshold, the incident shaded and the changes marked."""
+    leading = _leading(known)
+    if leading is None or not leading.signal:
+        return None
+    series = _series(known, leading)
+    if series is None:
+        return None
+    times, values = series
+    incident = known.incident
+    changes = known.evidence.changes if known.evidence else []
+    start = times[0] if times else incident.since
+    signal = signal_of(leading.service, leading.signal)
+    what = signal.help.in_(language) if signal else leading.signal
+    return ChartSpec(
+        title=f"{leading.service}: {what}",
+        unit=leading.unit or "count",
+        series=(ChartSeries(leading.service, times, values),),
+        threshold=leading.threshold,
+        shade=(incident.since, incident.resolved_at),
+        markers=tuple(ChartMarker(c.at, c.summary) for c in changes if start <= c.at),
+        timezone=catalog.timezone,
+        language=language,
+    )
+
+
+def _series(known: Known, alert: Alert) -> tuple[tuple[float, ...], tuple[float | None, ...]] | None:
+    if known.recent is not None and known.recent.times:
+        values = tuple(None if math.isnan(v) else v for v in known.recent.values)
+        return tuple(known.recent.times), values
+    stored: Sequence[MetricEvidence] = known.evidence.metrics if known.evidence else ()
+    for metric in stored:
+        if metric.service == alert.service and metric.signal == alert.signal:
+            return tuple(metric.times), tuple(metric.values)
+    return None

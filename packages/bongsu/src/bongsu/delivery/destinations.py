@@ -1,0 +1,29 @@
+"""From the catalog's channels to destinations: the one place where a destination is registered."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from bongsu.catalog.models import Channel, DiscordChannel
+from bongsu.catalog.secrets import SecretError
+from bongsu.delivery.base import Destination
+from bongsu.delivery.discord.client import DiscordWebhook
+
+log = structlog.get_logger(__name__)
+
+
+def open_destinations(channels: Mapping[str, Channel]) -> dict[str, Destination]:
+    """A destination for each channel; one whose secret is missing is left out and said in the log."""
+    opened: dict[str, Destination] = {}
+    for name, channel in channels.items():
+        try:
+            opened[name] = _open(channel)
+        except SecretError as error:
+            log.error("channel cannot be used", channel=name, error=str(error))
+    return opened
+
+
+def _open(channel: Channel) -> Destination:
+    match channel:
+        case DiscordChannel():
+            return DiscordWebhook(channel.webhook.reveal())

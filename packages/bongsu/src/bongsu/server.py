@@ -1,0 +1,163 @@
+"""Assembles the server: the rooms, wired together, behind one FastAPI app."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from bongsu.analysis.archive import Archive
+from bongsu.analysis.investigate import Investigator
+from bongsu.catalog import Catalog, ResolvedService, fleet_queries, resolve
+from bongsu.catalog.models import EmbeddedSource as EmbeddedSpec
+from bongsu.catalog.models import PrometheusSource as PrometheusSpec
+from bongsu.delivery.deliver import Deliverer
+from bongsu.delivery.destinations import open_destinations
+from bongsu.engine import Engine
+from bongsu.incidents.record import Policy
+from bongsu.incidents.store import Store
+from bongsu.lifecycle import Lifecycle
+from bongsu.security import load_credentials
+from bongsu.settings import Settings
+from bongsu.signals.model import AnySignal
+from bongsu.sources.base import Source
+from bongsu.sources.embedded.scrape import Scraper, Target
+from bongsu.sources.embedded.source import EmbeddedSource
+from bongsu.sources.embedded.store import EmbeddedStore
+from bongsu.sources.prometheus import PrometheusSource
+from bongsu.watch.threshold import Judge
+from bongsu.watch.watch import Watch
+
+log = structlog.get_logger(__name__)
+
+PRUNE_SECONDS = 300.0
+
+
+class Server:
+    """Everything that runs in one process, from one catalog. ``run`` starts it and ends it in order."""
+
+    def __init__(self, catalog: Catalog, settings: Settings) -> None:
+        self.catalog = catalog
+        self.settings = settings
+        self.started_at = time.time()
+        data = settings.data
+        data.mkdir(parents=True, exist_ok=True)
+        self.credentials = load_credentials(data)
+        self.services = resolve(catalog)
+        self.queries = fleet_queries(self.services.values())
+        self.store = Store(data / "incidents.sqlite")
+        self.archive = Archive(self.store)
+        self.engine = Engine(data / "engine.sqlite")
+        self.telemetry = self._open_telemetry()
+        self.source = self._open_source()
+        self.destinations = open_destinations(catalog.channels)
+        self.investigator = Investigator(catalog, self.store, self.archive, self.source, self.queries)
+        deliverer = Deliverer(
+            catalog, self.store, self.archive, self.destinations, self.source, self.queries, self.signal_of
+        )
+        self.lifecycle = Lifecycle(
+            self.engine,
+            self.store,
+            self._policy(),
+            gather_seconds=catalog.grouping.wait,
+            investigate=self.investigator.investigate,
+            delivering=deliverer,
+        )
+        judge = Judge(catalog.watch.resolve_after, catalog.language)
+        self.watch = Watch(
+            self.source,
+            self.queries,
+            judge,
+            self.store,
+            self.lifecycle.take,
+            interval=catalog.watch.interval,
+        )
+        self.ready = False
+        self.stopping: Callable[[], bool] = lambda: False
+        """True once the process wants to stop, so that open streams can end."""
+
+    def signal_of(self, service: str, signal: str) -> AnySignal | None:
+        """The signal, where the catalog knows it."""
+        resolved = self.services.get(service)
+        return resolved.signals.get(signal) if resolved is not None else None
+
+    @contextlib.asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        await self.engine.launch()
+        await self.lifecycle.resume()
+        tasks = [asyncio.create_task(job) for job in self._jobs()]
+        self.ready = True
+        try:
+            yield
+        finally:
+            self.ready = False
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.engine.close()
+            for destination in self.destinations.values():
+                await destination.close()
+            await self.store.close()
+            if self.telemetry is not None:
+                await asyncio.to_thread(self.telemetry.close)
+
+    def _jobs(self) -> list[Coroutine[Any, Any, None]]:
+        jobs = [self.watch.run()] if self.settings.watch else []
+        if self.telemetry is not None:
+            jobs += [self._scrape(self.telemetry), self._prune(self.telemetry)]
+        return jobs
+
+    async def _scrape(self, store: EmbeddedStore) -> None:
+        spec = self._embedded_spec()
+        targets = scrape_targets(self.services.values())
+        if spec is not None and targets:
+            await Scraper(store, targets, interval=spec.scrape_interval).run()
+
+    async def _prune(self, store: EmbeddedStore) -> None:
+        while True:
+            await asyncio.sleep(PRUNE_SECONDS)
+            await asyncio.to_thread(store.prune, time.time())
+
+    def _open_telemetry(self) -> EmbeddedStore | None:
+        spec = self._embedded_spec()
+        if spec is None:
+            return None
+        path = self.settings.data / "telemetry.duckdb"
+        return EmbeddedStore(path, spec.retention, int(spec.max_size))
+
+    def _embedded_spec(self) -> EmbeddedSpec | None:
+        return next((s for s in self.catalog.sources.values() if isinstance(s, EmbeddedSpec)), None)
+
+    def _open_source(self) -> Source:
+        for name, spec in self.catalog.sources.items():
+            if isinstance(spec, PrometheusSpec):
+                return PrometheusSource(name, spec.url)
+        if self.telemetry is None:
+            self.telemetry = EmbeddedStore(self.settings.data / "telemetry.duckdb", 3 * 86400.0, 2 * 2**30)
+        return EmbeddedSource(self.telemetry)
+
+    def _policy(self) -> Policy:
+        return Policy(
+            graph={name: service.depends_on for name, service in self.catalog.services.items()},
+            owners={name: service.owner for name, service in self.services.items()},
+            window=self.catalog.grouping.window,
+            cooldown=self.catalog.watch.cooldown,
+        )
+
+
+def scrape_targets(services: Iterable[ResolvedService]) -> list[Target]:
+    """Where the embedded source scrapes each service; its selecting labels go onto all its series."""
+    targets = []
+    for service in services:
+        for address in service.spec.targets:
+            url = address if "://" in address else f"http://{address}"
+            parts = urlsplit(url)
+            if parts.path in {"", "/"}:
+                url = f"{parts.scheme}://{parts.netloc}/metrics"
+            others = {name: value for name, value in service.labels.items() if name != "job"}
+            job = service.labels.get("job", service.name)
+            targets.append(Target(job=job, instance=parts.netloc, url=url, labels=others))
+    return targets

@@ -1,0 +1,183 @@
+"""Collecting: bounded in time and size, honest about what could not be read."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from bongsu.analysis.collect import Limits, collect
+from bongsu.analysis.model import Window
+from bongsu.analysis.rank import analyse
+from bongsu.analysis.windows import BaselineRule, choose_baseline
+from bongsu.signals.query import FleetQuery
+from bongsu.sources.base import Change, LogRecord, Series, SourceError, Span
+from simulated_shop import ONSET, SHOP, Fault, Shop, alert, fleet_queries, request
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop(SHOP, 7, Fault("error", "payments", strength=0.9))
+
+
+class BrokenLogs(Shop):
+    async def logs(
+        self, services: Sequence[str], start: float, end: float, *, errors_only: bool, limit: int
+    ) -> list[LogRecord]:
+        raise SourceError("simulated: logs: connection refused")
+
+
+class Hanging(Shop):
+    async def spans(
+        self, start: float, end: float, *, services: Sequence[str] = (), limit: int
+    ) -> list[Span]:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                if self.stubborn:
+                    continue
+                raise
+
+    stubborn = False
+
+
+class Broken(Shop):
+    async def changes(self, start: float, end: float) -> list[Change]:
+        raise ValueError("not even a SourceError")
+
+
+def test_a_failing_source_is_a_gap(shop: Shop) -> None:
+    broken = BrokenLogs(SHOP, 7, Fault("error", "payments", strength=0.9))
+    evidence = asyncio.run(collect(request(broken, [alert("gateway")]), broken))
+    assert any("connection refused" in gap and "logs" in gap for gap in evidence.gaps)
+    assert not evidence.logs
+    analysis = analyse(evidence)
+    assert analysis.suspects[0].service == "payments"
+    assert analysis.gaps == evidence.gaps
+
+
+def test_an_unexpected_exception_is_a_gap() -> None:
+    broken = Broken(SHOP, 7, Fault("error", "payments", strength=0.9))
+    evidence = asyncio.run(collect(request(broken, [alert("gateway")]), broken))
+    assert any("not even a SourceError" in gap for gap in evidence.gaps)
+
+
+def test_the_deadline_holds_with_a_hanging_source() -> None:
+    hanging = Hanging(SHOP, 7, Fault("error", "payments", strength=0.9))
+    asked = request(hanging, [alert("gateway")], seconds=1.0, per_read=0.8)
+    started = time.monotonic()
+    evidence = asyncio.run(collect(asked, hanging))
+    assert time.monotonic() - started < 2.5
+    assert any("no answer within" in gap and "spans" in gap for gap in evidence.gaps)
+    assert evidence.changes is not None
+    assert not evidence.calls
+
+
+def test_the_deadline_holds_when_cancelling_is_ignored() -> None:
+    hanging = Hanging(SHOP, 7, None, after=60)
+    hanging.stubborn = True
+
+    async def run() -> float:
+        started = time.monotonic()
+        await collect(request(hanging, [alert("gateway")], seconds=0.6, per_read=0.3), hanging)
+        hanging.stubborn = False
+        return time.monotonic() - started
+
+    assert asyncio.run(run()) < 2.0
+
+
+def test_the_neighbourhood_alone_is_asked_for(shop: Shop) -> None:
+    asked = request(shop, [alert("orders")])
+    asked = replace(
+        asked,
+        depends_on={**SHOP.calls, "stranger": []},
+        queries=fleet_queries([*SHOP.services, "stranger"]),
+    )
+    assert asked.services == ["gateway", "inventory", "orders", "payments"]
+    assert "stranger" not in {m.service for m in asyncio.run(collect(asked, shop)).metrics}
+
+
+def test_size_is_bounded_and_said(shop: Shop) -> None:
+    evidence = asyncio.run(collect(request(shop, [alert("gateway")], spans=400, log_templates=3), shop))
+    assert any(gap.startswith("Spans of the incident: only a part") for gap in evidence.gaps)
+    assert len(evidence.logs) <= 3
+    assert sum(c.count for c in evidence.calls) < 1000
+
+
+def test_exemplars_are_failed_slow_and_clean(shop: Shop) -> None:
+    traces = asyncio.run(collect(request(shop, [alert("gateway")]), shop)).traces
+    assert {t.why for t in traces} == {"failed", "slow", "clean"}
+    assert "payments" in {s.service for t in traces if t.why == "failed" for s in t.spans}
+
+
+def test_short_history_is_said_and_used() -> None:
+    young = Shop(SHOP, 7, Fault("error", "payments", strength=0.9), before=80)
+    evidence = asyncio.run(collect(request(young, [alert("gateway")]), young))
+    assert any("could be compared with" in gap for gap in evidence.gaps)
+    assert evidence.baseline.end < ONSET
+    assert analyse(evidence).suspects[0].service == "payments"
+
+
+def test_an_empty_source_abstains() -> None:
+    class Silent(Shop):
+        async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
+            return []
+
+    silent = Silent(SHOP, 7, None)
+    silent.spans_, silent.logs_ = [], []
+    analysis = analyse(asyncio.run(collect(request(silent, [alert("gateway")]), silent)))
+    assert analysis.abstained
+
+
+def test_clients_of_a_dead_service_are_resolved_by_address() -> None:
+    dead = Shop(SHOP, 7, Fault("crash", "payments"), before=240)
+    dead.spans_ = [
+        replace(s, peer="10.0.0.9:80") if s.peer.startswith("payments") else s
+        for s in dead.spans_
+        if s.start >= ONSET or s.service != "payments"
+    ]
+    asked = replace(request(dead, [alert("gateway")]), addresses={"10.0.0.9:80": "payments"})
+    evidence = asyncio.run(collect(asked, dead))
+    assert ("orders", "payments") in {(e.caller, e.callee) for e in evidence.edges}
+
+
+class TestBaseline:
+    rule = BaselineRule(margin=60, longest=300, shortest=60, lookback=3600)
+
+    def test_just_before_onset_when_nothing_is_in_the_way(self) -> None:
+        assert choose_baseline(10_000, [], self.rule) == (Window(9640, 9940), [])
+
+    def test_avoids_other_incidents(self) -> None:
+        window, gaps = choose_baseline(10_000, [Window(9500, 9900)], self.rule)
+        assert window == Window(9200, 9500)
+        assert not gaps
+
+    def test_the_widest_free_stretch_when_none_is_long_enough(self) -> None:
+        busy = [Window(6000, 9000), Window(9200, 9900)]
+        window, gaps = choose_baseline(10_000, busy, self.rule)
+        assert window == Window(9000, 9200)
+        assert "200 s" in gaps[0]
+
+    def test_says_when_every_stretch_is_contaminated(self) -> None:
+        window, gaps = choose_baseline(10_000, [Window(0, 20_000)], self.rule)
+        assert window == Window(9640, 9940)
+        assert "contaminated" in gaps[0]
+
+    def test_short_history(self) -> None:
+        window, gaps = choose_baseline(10_000, [], self.rule, history_start=9960)
+        assert window == Window(9960, 9980)
+        assert "only 20 s" in gaps[0]
+
+    def test_no_history_at_all(self) -> None:
+        window, gaps = choose_baseline(10_000, [], self.rule, history_start=10_050)
+        assert window.end <= 10_050
+        assert gaps
+
+
+def test_limits_are_per_request() -> None:
+    assert Limits().seconds == 20.0
