@@ -1,6 +1,7 @@
 """What the four services share: the application, its telemetry, its peers, and how it is run."""
 
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -39,8 +40,13 @@ class Service:
         app.add_exception_handler(PeerError, self._peer_failed)
 
         @app.get("/healthz")
-        async def healthz() -> dict[str, str]:
-            return {"status": "ok", "service": self.settings.service, "version": self.settings.version}
+        async def healthz() -> dict[str, str | int]:
+            return {
+                "status": "ok",
+                "service": self.settings.service,
+                "version": self.settings.version,
+                "pid": os.getpid(),
+            }
 
         telemetry.attach(app, service=self.settings.service, version=self.settings.version)
         return app

@@ -121,14 +121,20 @@ class Worker:
         deadline = asyncio.get_running_loop().time() + HEALTHY_WITHIN
         async with httpx2.AsyncClient(base_url=self.url, timeout=1.0, trust_env=False) as client:
             while True:
-                with contextlib.suppress(httpx2.HTTPError):
-                    if (await client.get("/healthz")).is_success:
-                        return
+                if await self._answers(client, process.pid):
+                    return
                 if process.returncode is not None:
                     raise self._failed(f"ended with {process.returncode} instead of starting")
                 if asyncio.get_running_loop().time() > deadline:
                     raise self._failed(f"is not healthy after {HEALTHY_WITHIN:g} s")
                 await asyncio.sleep(0.05)
+
+    async def _answers(self, client: httpx2.AsyncClient, pid: int) -> bool:
+        """Whether the process is healthy; somebody else on its port does not count."""
+        try:
+            return bool((await client.get("/healthz")).json()["pid"] == pid)
+        except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+            return False
 
     async def _keep(self) -> None:
         backoff = 0.5

@@ -5,12 +5,11 @@ import warnings
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from bongsu.delivery import axis, fonts, words
 from bongsu.delivery.chart import chart_png, render_png
 from bongsu.delivery.message import ChartMarker, ChartSeries, ChartSpec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 NOW = 1_795_237_385.0
 
@@ -32,7 +31,9 @@ def test_the_same_chart_gives_the_same_bytes(chart: ChartSpec) -> None:
     assert render_png(chart) == render_png(chart)
 
 
-@pytest.mark.parametrize("text", ["결제 오류율 상승", "뷁쀍 드문 글자", "$\\frac{x}$ %", "😀 \u200b\u202e\x00", ""])
+@pytest.mark.parametrize(
+    "text", ["결제 오류율 상승", "뷁쀍 드문 글자", "$\\frac{x}$ %", "😀 \u200b\u202e\x00", ""]
+)
 def test_text_is_drawn_without_missing_glyphs(
     chart: ChartSpec, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -58,7 +59,7 @@ def test_the_bundled_font_has_the_syllables_in_daily_use() -> None:
 
 def test_a_rare_syllable_is_spelled_out_on_a_bare_server() -> None:
     face = fonts.typeface(system=False)
-    assert fonts.drawable("쀍", face) == "ㅃㅞㄹㄱ" or fonts.drawable("쀍", face) == "ㅃㅞㄺ"
+    assert fonts.drawable("쀍", face) == "ㅃㅞㄺ"
     assert fonts.drawable("a\u200b\u202eb\x00\nc", face) == "ab c"
 
 

@@ -1,7 +1,6 @@
 import math
 
 import pytest
-
 from bongsu.delivery import words
 from bongsu.signals.model import Severity
 

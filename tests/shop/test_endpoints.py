@@ -14,7 +14,8 @@ Buy = Callable[..., httpx2.Response]
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_says_that_it_is_healthy(shop: RunningShop, service: str) -> None:
     answer = httpx2.get(shop.shop.urls[service] + "/healthz").json()
-    assert answer == {"status": "ok", "service": service, "version": "1.0.0"}
+    pid = shop.shop.pids[service]
+    assert answer == {"status": "ok", "service": service, "version": "1.0.0", "pid": pid}
 
 
 def test_product_comes_from_the_inventory(gateway: httpx2.Client) -> None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 FLEET = {"orders": {"job": "orders"}, "pay": {"job": "payments.v2"}}
 ONE = {"orders": {"job": "orders"}}
-RATES = "sum by (job) (rate(h_bucket{job=\"orders\"}[5m]))"
+RATES = 'sum by (job) (rate(h_bucket{job="orders"}[5m]))'
 
 
 def compiled(services=ONE, *, native: bool = False, **fields) -> str:
@@ -106,7 +106,14 @@ def test_dashboards_bring_their_own_selector_and_window() -> None:
 
 @pytest.mark.parametrize(
     ("text", "op", "value"),
-    [("a", "=", "a"), ("!a", "!=", "a"), ("a.*", "=~", "a.*"), ("!a|b", "!~", "a|b"), ("", "=", ""), ("!", "!=", "")],
+    [
+        ("a", "=", "a"),
+        ("!a", "!=", "a"),
+        ("a.*", "=~", "a.*"),
+        ("!a|b", "!~", "a|b"),
+        ("", "=", ""),
+        ("!", "!=", ""),
+    ],
 )
 def test_a_matcher_is_a_literal_when_it_can_be(text: str, op: str, value: str) -> None:
     (matcher,) = parse_matchers({"x": text})

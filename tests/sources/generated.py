@@ -177,8 +177,8 @@ def _histogram(recipe: Recipe, base: str, labels: dict[str, str], rng: np.random
     bounds = list(BOUNDS)
     if rng.random() < 0.1:
         bounds.pop()
-    elif rng.random() < 0.1:
-        bounds[0] = "-1"
+    elif rng.random() < 0.4:
+        bounds[0], bounds[1] = "-1", "0"
     found = [
         Recorded(f"{base}_bucket", labels | {"le": le}, times, _climb(observed[:, i], resets, 0.0))
         for i, le in enumerate(bounds)

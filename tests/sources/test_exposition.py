@@ -68,9 +68,9 @@ def test_openmetrics_is_read_as_prometheus_client_reads_it(samples: list) -> Non
 
 def registry() -> CollectorRegistry:
     found = CollectorRegistry()
-    Counter("requests", 'Help with "quotes" and \\ and\nlines', ["path"], registry=found).labels('/a"b\\c\n').inc(
-        3, exemplar={"trace_id": "abc"}
-    )
+    Counter("requests", 'Help with "quotes" and \\ and\nlines', ["path"], registry=found).labels(
+        '/a"b\\c\n'
+    ).inc(3, exemplar={"trace_id": "abc"})
     Gauge("temperature", "", registry=found).set(-1.5e-7)
     Histogram("latency_seconds", "h", ["m"], registry=found).labels("GET").observe(0.3, {"trace_id": "x # y"})
     Summary("size_bytes", "s", registry=found).observe(7)

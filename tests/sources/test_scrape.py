@@ -42,7 +42,9 @@ def scrape(store: EmbeddedStore, bodies: list, **options) -> list:
 
 
 def values(store: EmbeddedStore, metric: str) -> list:
-    sql = "SELECT ts / 1000 - $at, value FROM samples JOIN series USING (series) WHERE metric = $m ORDER BY ts"
+    sql = (
+        "SELECT ts / 1000 - $at, value FROM samples JOIN series USING (series) WHERE metric = $m ORDER BY ts"
+    )
     return store.query(sql, {"m": metric, "at": AT})
 
 
@@ -153,7 +155,9 @@ def test_scrapes_fall_on_an_even_grid(store: EmbeddedStore) -> None:
 
     before = time.time()
     asyncio.run(run())
-    times = [row[0] for row in store.query("SELECT ts FROM samples JOIN series USING (series) WHERE metric = 'a'")]
+    times = [
+        row[0] for row in store.query("SELECT ts FROM samples JOIN series USING (series) WHERE metric = 'a'")
+    ]
     assert len(times) >= 3
     assert all(before * 1000 <= at <= time.time() * 1000 for at in times)
     gaps = [(b - a) / 250 for a, b in zip(times, times[1:], strict=False)]

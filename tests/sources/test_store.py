@@ -173,7 +173,7 @@ def test_threads_read_while_others_write_and_prune(tmp_path: Path) -> None:
     def guarded(function, *arguments) -> None:
         try:
             function(*arguments)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             errors.append(error)
 
     def write(name: str) -> None:

@@ -18,7 +18,7 @@ class Excess:
 
     @property
     def stands_out(self) -> bool:
-        return self.count >= 3 and self.z >= 3 and self.rate >= 0.01
+        return self.count >= 3 and self.z >= 4 and self.rate >= 0.01
 
 
 def excess(events: int, of: int, events_before: int, of_before: int) -> Excess:

@@ -45,7 +45,7 @@ class PathCheck:
         return sum(self._trust(alerting, suspect) for alerting in self.alerting) / len(self.alerting)
 
     def path(self, suspect: str) -> Path | None:
-        """The most trusted way from an alerting service down to the suspect, the one that begins furthest up."""
+        """The most trusted way from an alerting service down to the suspect; of equals the longest."""
         found = [p for alerting in self.alerting if (p := self.between(alerting, suspect))]
         return max(found, key=lambda p: (p.trust, len(p.services), p.services), default=None)
 

@@ -22,7 +22,7 @@ _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.])"), "<ip>"),
     (re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{1,4}(?![\w:])"), "<ip>"),
     (re.compile(r"(?<!\w)0[xX][0-9a-fA-F]+(?!\w)"), "<hex>"),
-    (re.compile(r"(?<!\w)(?=[a-fA-F]{0,63}\d)[0-9a-fA-F]{8,64}(?!\w)"), "<hex>"),
+    (re.compile(r"(?<!\w)(?=[a-fA-F]{0,63}\d)(?=\d{0,63}[a-fA-F])[0-9a-fA-F]{8,64}(?!\w)"), "<hex>"),
     (re.compile(r"(?<!\w)(?=[A-Za-z]{0,63}\d)(?=\d{0,63}[A-Za-z])[A-Za-z0-9]{12,64}(?!\w)"), "<id>"),
     (re.compile(r"(?<![\w.])[+-]?\d+(?:[.,]\d+)*(?:ns|us|µs|ms|s|m|h|%|[KMGT]i?B|B)?(?!\w)"), "<num>"),
 )

@@ -37,6 +37,8 @@ def quantity(value: float, unit: str) -> Say:
             return Say(size(value), size(value))
         case "per_second":
             return Say(f"{value:.3g}/s", f"초당 {value:.3g}")
+        case "cores":
+            return Say(f"{value:.2g} cores", f"{value:.2g}코어")
         case _:
             return Say(f"{value:.3g}", f"{value:.3g}")
 

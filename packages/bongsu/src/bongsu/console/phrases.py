@@ -135,6 +135,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "chart_loading": ("Drawing the chart…", "차트를 그리는 중…"),
     "legend_window": ("incident", "장애 구간"),
     "legend_change": ("change", "변경"),
+    "why": ("Why", "근거 보기"),
     "suspects": ("Suspects", "유력 원인"),
     "suspect_first": ("First suspect", "1순위"),
     "rests_on": ("Evidence", "근거"),

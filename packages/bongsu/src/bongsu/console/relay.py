@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -69,4 +70,6 @@ def _depths(names: Sequence[str], calls: Sequence[tuple[str, str]]) -> dict[str,
 def _path(start: tuple[float, float], end: tuple[float, float]) -> str:
     (x1, y1), (x2, y2) = start, end
     bend = (x2 - x1) / 2
-    return f"M{x1:g} {y1:g}C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
+    # A call past a column swings out, so as not to run through the hills between.
+    swing = 0.0 if x2 - x1 <= COLUMN else math.copysign(ROW * 0.55, y2 - y1)
+    return f"M{x1:g} {y1:g}C{x1 + bend:g} {y1 + swing:g} {x2 - bend:g} {y2 + swing:g} {x2:g} {y2:g}"

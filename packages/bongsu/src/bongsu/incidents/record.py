@@ -71,7 +71,8 @@ def _firing(connection: sa.Connection, alert: Alert, policy: Policy, now: float)
         "body": msgspec.json.encode(alert),
     }
     connection.execute(sa.insert(tables.alerts).values(row))
-    _note(connection, incident_id, now, how, because or alert.summary or alert.name)
+    began = min(alert.starts_at, now) if how == "alert" else now
+    _note(connection, incident_id, began, how, because or alert.summary or alert.name)
     return incident_id
 
 
@@ -181,7 +182,7 @@ def _settle(connection: sa.Connection, incident_id: str, policy: Policy, now: fl
     firing = [a for a in alerts if a.status is AlertStatus.FIRING]
     values: dict[str, object] = {"version": incident.version + 1}
     if firing:
-        first = lead(firing, policy.graph)
+        first = lead(alerts, policy.graph)
         values |= {
             "service": first.service,
             "title": first.summary or first.name,

@@ -1,7 +1,7 @@
 """Prometheus and what speaks its HTTP API: Mimir, Thanos, VictoriaMetrics."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx2
@@ -37,10 +37,11 @@ class PrometheusSource:
     ) -> None:
         self._name = name
         self._native = native_histograms
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        base = url.rstrip("/") + "/"
         self._client = httpx2.AsyncClient(
-            base_url=base, headers=headers, timeout=timeout, transport=transport
+            base_url=url.rstrip("/") + "/",
+            auth=_bearer(token) if token else None,
+            timeout=timeout,
+            transport=transport,
         )
 
     @property
@@ -139,6 +140,16 @@ class PrometheusSource:
         base = self._client.base_url
         port = f":{base.port}" if base.port else ""
         return SourceError(f"{self._name}: {base.scheme}://{base.host}{port}{base.path}{path}: {text}")
+
+
+def _bearer(token: str) -> Callable[[httpx2.Request], httpx2.Request]:
+    """A token for every request, also where the URL holds a user and password."""
+
+    def add(request: httpx2.Request) -> httpx2.Request:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return add
 
 
 def _labels(row: dict[str, Any]) -> dict[str, str]:

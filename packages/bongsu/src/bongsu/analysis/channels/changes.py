@@ -20,26 +20,28 @@ def changes(evidence: Evidence) -> Findings:
             continue
         bonus = _BONUS.get(change.kind, 0.3) * 0.5 ** (max(0.0, before) / _HALF_LIFE)
         if bonus >= 0.02:
-            reason = Reason(channel=NAME, score=bonus, text=_text(change, before), evidence=[change.id])
+            reason = Reason(
+                channel=NAME, score=round(bonus, 6), text=_text(change, before), evidence=[change.id]
+            )
             keep_worst(found, change.service, reason)
     return found
 
 
 def _text(change: ChangeEvidence, before: float) -> Say:
     noun = {
-        "deploy": ("a deploy", "배포"),
-        "restart": ("a restart", "재시작"),
-        "config": ("a configuration change", "설정 변경"),
-        "flag": ("a flag change", "플래그 변경"),
-    }.get(change.kind, ("a change", "변경"))
+        "deploy": ("a deploy", "배포", "가"),
+        "restart": ("a restart", "재시작", "이"),
+        "config": ("a configuration change", "설정 변경", "이"),
+        "flag": ("a flag change", "플래그 변경", "이"),
+    }.get(change.kind, ("a change", "변경", "이"))
     what = f"{change.before} → {change.after}" if change.before or change.after else clip(change.summary, 80)
-    detail = f" ({what})" if what else ""
+    detail = f"({what})" if what else ""
     if before >= 1:
         ago = minutes(before)
-        when = (f"{ago.en} before onset", f"장애 시작 {ago.ko} 전에")
+        when = (f"{ago.en} before onset", f"장애 시작 {ago.ko} 전")
     else:
         when = ("at onset", "장애 시작 무렵")
     return Say(
-        f"{change.service} had {noun[0]}{detail} {when[0]}.",
-        f"{change.service}: {when[1]} {noun[1]}{detail} 있었음.",
+        f"{change.service} had {noun[0]} {detail} {when[0]}.".replace("  ", " "),
+        f"{when[1]} {change.service} 서비스에 {noun[1]}{detail}{noun[2]} 있었습니다.",
     )

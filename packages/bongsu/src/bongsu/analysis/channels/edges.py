@@ -120,13 +120,13 @@ def _unanswered(one: _Hot) -> Say:
         return Say(
             f"{share} % of {now.calls} calls from {now.caller} to {now.callee} failed (before: {usual} %); "
             f"{now.callee} sends no traces of its own.",
-            f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건 중 {share}%가 실패했습니다"
+            f"{now.caller} → {now.callee} 호출 {now.calls}건 중 {share}%가 실패했습니다"
             f"(이전: {usual}%). {now.callee}에서는 트레이스를 보내지 않습니다.",
         )
     return Say(
         f"{share} % of {now.calls} calls from {now.caller} to {now.callee} failed without ever being served "
         f"by {now.callee} (before: {usual} %).",
-        f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건 중 {share}%가 상대에 닿지 못하고 "
+        f"{now.caller} → {now.callee} 호출 {now.calls}건 중 {share}%가 상대에 닿지 못하고 "
         f"실패했습니다(이전: {usual}%).",
     )
 
@@ -148,12 +148,11 @@ def _slow(one: _Hot, service: str) -> Say:
     if one.silent:
         return Say(
             f"{now.calls} calls from {now.caller} to {now.callee} took {gap} on average (before: {usual}).",
-            f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건이 평균 {gap} 걸렸습니다"
-            f"(이전: {usual}).",
+            f"{now.caller} → {now.callee} 호출 {now.calls}건이 평균 {gap} 걸렸습니다(이전: {usual}).",
         )
     return Say(
         f"{now.calls} calls from {now.caller} to {now.callee} lost {gap} on average between the two "
         f"(before: {usual}); most slow connections touch {service}.",
-        f"{now.caller}에서 {now.callee}(으)로 보낸 호출 {now.calls}건이 둘 사이에서 평균 {gap} 지연되었습니다"
+        f"{now.caller} → {now.callee} 호출 {now.calls}건이 둘 사이에서 평균 {gap} 지연되었습니다"
         f"(이전: {usual}). 느려진 연결은 대부분 {service} 쪽에 몰려 있습니다.",
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 
 from bongsu.analysis.channels.base import Findings, keep_worst
 from bongsu.analysis.load import load_ratio
@@ -39,12 +40,13 @@ def resources(evidence: Evidence) -> Findings:
         before, during = values_in(metric, evidence.baseline), values_in(metric, evidence.window)
         if during.size < 2 or before.size < 3:
             continue
-        for reason in (
-            _level(metric, role, before, during, max(1.0, load.get(metric.service, 1.0))),
-            _leak(metric, role, evidence.window, before, during),
-        ):
-            if reason is not None:
-                keep_worst(found, metric.service, reason)
+        level = _level(metric, role, before, during, max(1.0, load.get(metric.service, 1.0)))
+        leak = _leak(metric, role, evidence.window, before, during)
+        if level is not None and leak is not None:
+            level = structs.replace(leak, score=max(level.score, leak.score))
+        reason = level or leak
+        if reason is not None:
+            keep_worst(found, metric.service, reason)
     return found
 
 
@@ -58,7 +60,8 @@ def _level(metric: MetricEvidence, role: Role, before: Floats, during: Floats, l
     z = rise / max(spread(before), floor.least / _LEAST_Z)
     if rise < floor.least or z < _LEAST_Z:
         return None
-    now_text, then_text = quantity(now, metric.unit), quantity(usual, metric.unit)
+    unit = "cores" if role is Role.CPU and metric.unit == "count" else metric.unit
+    now_text, then_text = quantity(now, unit), quantity(usual, unit)
     name, signal = metric.service, metric.signal
     verb = ("rose", "올랐습니다") if sign > 0 else ("fell", "떨어졌습니다")
     text = Say(

@@ -3,17 +3,16 @@ import type { Spec } from "./charts";
 import { say } from "./units";
 
 interface Palette {
-  ink: string;
   muted: string;
   line: string;
   fire: string;
   shade: string;
   marker: string;
   series: string[];
+  font: string;
 }
 
 const SERIES = ["--c0", "--c1", "--c2", "--c3", "--c4", "--c5"];
-const FONT = "12px system-ui, sans-serif";
 
 /** What the style sheet's variables come to in the present theme. */
 function palette(beside: HTMLElement): Palette {
@@ -25,13 +24,13 @@ function palette(beside: HTMLElement): Palette {
     return getComputedStyle(probe).color;
   };
   const found = {
-    ink: read("--ink"),
     muted: read("--muted"),
     line: read("--grid"),
     fire: read("--fire"),
     shade: read("--shade"),
     marker: read("--marker"),
     series: SERIES.map(read),
+    font: getComputedStyle(beside).fontFamily,
   };
   probe.remove();
   return found;
@@ -47,20 +46,20 @@ export function options(
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: spec.timezone, hour: "2-digit", minute: "2-digit" });
   const axis: uPlot.Axis = {
     stroke: colours.muted,
-    font: FONT,
+    font: `12px ${colours.font}`,
     grid: { stroke: colours.line, width: 1 },
     ticks: { show: false },
   };
   return {
     ...size,
-    padding: [12, 8, 0, 0],
+    padding: [12, 22, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "incident" }, points: { size: 7 }, drag: { x: false, y: false } },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), spec.timezone),
     scales: { y: { range: (_u, low, high) => bounds(low, high, spec.threshold) } },
     series: [{}, ...spec.series.map((series, index) => line(series.role, colours.series[index % SERIES.length] ?? ""))],
     axes: [
-      { ...axis, space: 70, values: (_u, ticks) => ticks.map((at) => clock.format(at * 1e3)) },
+      { ...axis, size: 28, gap: 6, space: 70, values: (_u, ticks) => ticks.map((at) => clock.format(at * 1e3)) },
       { ...axis, size: 62, gap: 6, values: (_u, ticks) => ticks.map((value) => say(value, spec.unit)) },
     ],
     hooks: {
@@ -108,7 +107,7 @@ function threshold(u: uPlot, spec: Spec, colours: Palette): void {
   const { ctx } = u;
   ctx.save();
   stroke(ctx, colours.fire, [6, 4], [left, y], [left + width, y]);
-  write(ctx, say(spec.threshold, spec.unit), colours.fire, left + 6 * uPlot.pxRatio, y - 4 * uPlot.pxRatio);
+  write(ctx, say(spec.threshold, spec.unit), colours.fire, colours.font, left + 6 * uPlot.pxRatio, y - 4 * uPlot.pxRatio);
   ctx.restore();
 }
 
@@ -127,21 +126,21 @@ function markers(u: uPlot, spec: Spec, colours: Palette): void {
     ctx.lineTo(x - size, top);
     ctx.lineTo(x + size, top);
     ctx.fill();
-    caption(u, marker.label, colours.marker, x);
+    caption(u, marker.label, colours, x);
   }
   ctx.restore();
 }
 
 /** The marker's words, on the side that has room for them; none where neither has. */
-function caption(u: uPlot, label: string, colour: string, x: number): void {
+function caption(u: uPlot, label: string, colours: Palette, x: number): void {
   const { left, top, width } = u.bbox;
   const { ctx } = u;
-  ctx.font = scaled();
+  ctx.font = scaled(colours.font);
   const text = label.length > 40 ? `${label.slice(0, 39)}…` : label;
   const wide = ctx.measureText(text).width;
   const gap = 8 * uPlot.pxRatio;
   const at = x - gap - wide >= left ? x - gap - wide : x + gap;
-  if (at + wide <= left + width) write(ctx, text, colour, at, top + 11 * uPlot.pxRatio);
+  if (at + wide <= left + width) write(ctx, text, colours.marker, colours.font, at, top + 11 * uPlot.pxRatio);
 }
 
 function stroke(
@@ -160,14 +159,14 @@ function stroke(
   ctx.stroke();
 }
 
-function write(ctx: CanvasRenderingContext2D, text: string, colour: string, x: number, y: number): void {
-  ctx.font = scaled();
+function write(ctx: CanvasRenderingContext2D, text: string, colour: string, font: string, x: number, y: number): void {
+  ctx.font = scaled(font);
   ctx.fillStyle = colour;
   ctx.textAlign = "left";
   ctx.textBaseline = "alphabetic";
   ctx.fillText(text, x, y);
 }
 
-function scaled(): string {
-  return FONT.replace("12px", `${12 * uPlot.pxRatio}px`);
+function scaled(font: string): string {
+  return `${12 * uPlot.pxRatio}px ${font}`;
 }
