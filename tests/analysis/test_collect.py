@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from simulated_shop import ONSET, SHOP, Fault, Shop, alert, fleet_queries, request
+
 from bongsu.analysis.collect import Limits, collect
 from bongsu.analysis.model import Window
 from bongsu.analysis.rank import analyse
 from bongsu.analysis.windows import BaselineRule, choose_baseline
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Change, LogRecord, Series, SourceError, Span
-from simulated_shop import ONSET, SHOP, Fault, Shop, alert, fleet_queries, request
 
 
 @pytest.fixture

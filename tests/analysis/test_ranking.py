@@ -4,10 +4,11 @@ import asyncio
 
 import msgspec
 import pytest
+from simulated_shop import FAULTS, SHOP, Fault, Scenario, Shop, Topology, alert, request, scenario
+
 from bongsu.analysis.collect import collect
 from bongsu.analysis.model import Analysis, Evidence
 from bongsu.analysis.rank import analyse
-from simulated_shop import FAULTS, SHOP, Fault, Scenario, Shop, Topology, alert, request, scenario
 
 SEEDS = range(10)
 

@@ -1,10 +1,11 @@
 """Properties of the template miner: bounded, deterministic, and deaf to what varies."""
 
 import pytest
-from bongsu.analysis.redact import redact
-from bongsu.analysis.templates import WILDCARD, TemplateMiner, mask
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bongsu.analysis.redact import redact
+from bongsu.analysis.templates import WILDCARD, TemplateMiner, mask
 
 LINES = st.lists(st.text(max_size=200), max_size=60)
 

@@ -1,11 +1,12 @@
 from collections.abc import Callable
 
 import pytest
-from bongsu.console.app import console_router
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from tests.console.sample import TOKEN, Shop, burning_shop
+from bongsu.console.app import console_router
+from tests.console.memory import TOKEN, Shop
+from tests.console.sample import burning_shop
 from tests.console.support import form_token
 
 

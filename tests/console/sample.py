@@ -1,13 +1,9 @@
-"""A payments outage in the demo shop, as it would be stored; and a console over an in-memory store."""
+"""A payments outage in the demo shop, as it would be stored."""
 
-import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
-import msgspec
 from bongsu.analysis.model import (
     Analysis,
     CallEvidence,
@@ -23,7 +19,7 @@ from bongsu.analysis.model import (
     TraceEvidence,
     Window,
 )
-from bongsu.console.deps import ConsoleDeps, ServiceHealth, ServiceInfo
+from bongsu.console.deps import ServiceHealth
 from bongsu.incidents.model import (
     Alert,
     AlertStatus,
@@ -33,136 +29,8 @@ from bongsu.incidents.model import (
     Incident,
     IncidentStatus,
 )
-from bongsu.signals.model import Severity, Text
-
-TOKEN = "beacon-on-namsan"
-SIGNALS = {
-    "error_ratio": Text(en="share of requests that fail (5xx)", ko="실패한 요청의 비율 (5xx)"),
-    "latency_p95": Text(en="95th percentile of response time", ko="응답 시간 95백분위"),
-    "request_rate": Text(en="requests per second", ko="초당 요청 수"),
-    "memory": Text(en="resident memory", ko="메모리 사용량"),
-    "up": Text(en="at least one target answers its scrape", ko="하나 이상의 대상이 수집에 응답함"),
-}
-SERVICES = [
-    ServiceInfo("gateway", "fastapi", "Storefront team", 1, ("orders", "inventory")),
-    ServiceInfo("orders", "fastapi", "Storefront team", 2, ("payments", "inventory")),
-    ServiceInfo("payments", "fastapi", "Payments team", 1),
-    ServiceInfo("inventory", "fastapi", "Storefront team", 2),
-]
-
-
-@dataclass
-class Shop:
-    """An in-memory incident store whose changes can be listened to."""
-
-    incidents: dict[str, Incident] = field(default_factory=dict)
-    by_alerts: dict[str, list[Alert]] = field(default_factory=dict)
-    by_events: dict[str, list[Event]] = field(default_factory=dict)
-    by_deliveries: dict[str, list[Delivery]] = field(default_factory=dict)
-    by_evidence: dict[str, Evidence] = field(default_factory=dict)
-    by_analysis: dict[str, Analysis] = field(default_factory=dict)
-    health: dict[str, ServiceHealth] = field(default_factory=dict)
-    silences: list[tuple[str, str, float, str]] = field(default_factory=list)
-    listeners: set[asyncio.Queue[str]] = field(default_factory=set)
-    stopping: bool = False
-
-    async def list_incidents(
-        self,
-        *,
-        status: Sequence[IncidentStatus] | None = None,
-        service: str | None = None,
-        severity: Sequence[Severity] | None = None,
-        limit: int = 50,
-        before: int | None = None,
-    ) -> list[Incident]:
-        found = [
-            i
-            for i in sorted(self.incidents.values(), key=lambda i: -i.number)
-            if (status is None or i.status in status)
-            and (service is None or i.service == service)
-            and (severity is None or i.severity in severity)
-            and (before is None or i.number < before)
-        ]
-        return found[:limit]
-
-    async def incident(self, incident_id: str) -> Incident | None:
-        return self.incidents.get(incident_id)
-
-    async def alerts(self, incident_id: str) -> list[Alert]:
-        return self.by_alerts.get(incident_id, [])
-
-    async def events(self, incident_id: str) -> list[Event]:
-        return sorted(self.by_events.get(incident_id, []), key=lambda e: e.at)
-
-    async def deliveries(self, incident_id: str) -> list[Delivery]:
-        return self.by_deliveries.get(incident_id, [])
-
-    async def evidence(self, incident_id: str) -> Evidence | None:
-        return self.by_evidence.get(incident_id)
-
-    async def analysis(self, incident_id: str) -> Analysis | None:
-        return self.by_analysis.get(incident_id)
-
-    def change(self, incident_id: str, **changes: object) -> Incident:
-        before = self.incidents[incident_id]
-        after = msgspec.structs.replace(before, version=before.version + 1, **changes)
-        self.incidents[incident_id] = after
-        for queue in self.listeners:
-            queue.put_nowait(incident_id)
-        return after
-
-    def tell(self, incident_id: str, kind: str, text: str = "", actor: str = "") -> None:
-        event = Event(incident=incident_id, at=time.time(), kind=kind, text=text, actor=actor)
-        self.by_events.setdefault(incident_id, []).append(event)
-
-    async def acknowledge(self, incident_id: str, actor: str) -> Incident:
-        self.tell(incident_id, "acknowledged", actor=actor)
-        return self.change(
-            incident_id,
-            status=IncidentStatus.ACKNOWLEDGED,
-            acknowledged_by=actor,
-            acknowledged_at=time.time(),
-        )
-
-    async def note(self, incident_id: str, actor: str, text: str) -> None:
-        self.tell(incident_id, "note", text, actor)
-        self.change(incident_id)
-
-    async def silence(self, service: str, signal: str, seconds: float, actor: str) -> None:
-        self.silences.append((service, signal, seconds, actor))
-
-    async def changes(self) -> AsyncIterator[str]:
-        queue: asyncio.Queue[str] = asyncio.Queue()
-        self.listeners.add(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            self.listeners.discard(queue)
-
-    async def service_health(self) -> Mapping[str, ServiceHealth]:
-        return self.health
-
-    def deps(self, **changes: object) -> ConsoleDeps:
-        values: dict[str, object] = {
-            "store": self,
-            "evidence": self.evidence,
-            "analysis": self.analysis,
-            "acknowledge": self.acknowledge,
-            "note": self.note,
-            "silence": self.silence,
-            "changes": self.changes,
-            "signal_text": lambda service, signal: SIGNALS.get(signal, Text(en="")),
-            "services": lambda: SERVICES,
-            "service_health": self.service_health,
-            "sign_in": lambda token: "jihye" if token == TOKEN else None,
-            "timezone": "Asia/Seoul",
-            "catalog_name": "shop",
-            "secret": b"x" * 32,
-            "stopping": lambda: self.stopping,
-            **changes,
-        }
-        return ConsoleDeps(**values)  # type: ignore[arg-type]
+from bongsu.signals.model import Severity
+from tests.console.memory import SERVICES, SIGNALS, Shop
 
 
 def calm_shop(now: float | None = None) -> Shop:
@@ -300,12 +168,12 @@ def _evidence(since: float, now: float) -> Evidence:
         traces=_traces(since),
         calls=[
             CallEvidence(
-                id="C1", service="payments", operation="POST /charge", window="baseline", count=2871, errors=11,
-                exclusive_errors=11, mean=0.048, exclusive_mean=0.047, p95=0.062,
+                id="C1", service="payments", operation="POST /charge", window="baseline", count=2871,
+                errors=11, exclusive_errors=11, mean=0.048, exclusive_mean=0.047, p95=0.062,
             ),
             CallEvidence(
-                id="C2", service="payments", operation="POST /charge", window="incident", count=1012, errors=881,
-                exclusive_errors=881, mean=0.071, exclusive_mean=0.070, p95=0.094,
+                id="C2", service="payments", operation="POST /charge", window="incident", count=1012,
+                errors=881, exclusive_errors=881, mean=0.071, exclusive_mean=0.070, p95=0.094,
             ),
         ],
         edges=[
@@ -365,7 +233,17 @@ def _traces(since: float) -> list[TraceEvidence]:
         span(1, 0, "gateway", "POST /checkout", 0, 1.912),
         span(2, 1, "gateway", "POST orders/orders", 0.004, 1.902, kind="client", peer="orders"),
         span(3, 2, "orders", "POST /orders", 0.009, 1.891),
-        span(4, 3, "orders", "POST inventory/reserve", 0.014, 0.038, error=False, kind="client", peer="inventory"),
+        span(
+            4,
+            3,
+            "orders",
+            "POST inventory/reserve",
+            0.014,
+            0.038,
+            error=False,
+            kind="client",
+            peer="inventory",
+        ),
         span(5, 4, "inventory", "POST /reserve", 0.018, 0.029, error=False),
         span(6, 3, "orders", "POST payments/charge", 0.061, 0.081, kind="client", peer="payments"),
         span(7, 6, "payments", "POST /charge", 0.066, 0.071),
@@ -399,14 +277,16 @@ def _analysis(since: float) -> Analysis:
                     reason(
                         "failures",
                         0.9,
-                        "881 of 1,012 calls to POST /charge failed inside payments itself; before it was 11 of 2,871.",
-                        "POST /charge 호출 1,012건 중 881건이 payments 내부에서 실패했습니다. 이전에는 2,871건 중 11건이었습니다.",
+                        "881 of 1,012 calls to POST /charge failed inside payments itself; "
+                        "before it was 11 of 2,871.",
+                        "POST /charge 호출 1,012건 중 881건이 payments 내부에서 실패했습니다. "
+                        "이전에는 2,871건 중 11건이었습니다.",
                         "C2", "C1", "M1",
                     ),
                     reason(
                         "logs",
                         0.8,
-                        "A log line that was never seen before appeared 881 times: certificate verify failed.",
+                        "A log line never seen before appeared 881 times: certificate verify failed.",
                         "이전에 없던 로그가 881번 나타났습니다: certificate verify failed.",
                         "L1",
                     ),
@@ -426,7 +306,7 @@ def _analysis(since: float) -> Analysis:
                     reason(
                         "latency",
                         0.3,
-                        "orders waits for its retries of payments: 1.84 s at the 95th percentile, 110 ms before.",
+                        "orders waits for its retries of payments: 1.84 s at p95, 110 ms before.",
                         "orders가 payments 재시도를 기다립니다: 95백분위 1.84초, 이전 110 ms.",
                         "M5", "E2", "T1",
                     ),
@@ -456,7 +336,9 @@ def _add_slow_inventory(shop: Shop, now: float) -> None:
         acknowledged_by="minsu",
     )
     shop.by_alerts["77aa01c2d3e4f506"] = [
-        _alert("inventory", "memory", Severity.P3, now - 47 * 60, value=2.83e8, threshold=2.62e8, unit="bytes")
+        _alert(
+            "inventory", "memory", Severity.P3, now - 47 * 60, value=2.83e8, threshold=2.62e8, unit="bytes"
+        )
     ]
     shop.health["inventory"] = ServiceHealth(Severity.P3, now)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from bongsu.console.app import console_router
 from fastapi import FastAPI
 
-from tests.console.sample import Shop
+from bongsu.console.app import console_router
+from tests.console.memory import Shop
 
 
 @contextmanager

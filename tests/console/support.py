@@ -15,5 +15,5 @@ def form_token(page: Any) -> str:
 
 def words(page: Any) -> str:
     """What the page says, without its markup."""
-    text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page.text, flags=re.S)
+    text = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page.text, flags=re.DOTALL)
     return " ".join(text.split())

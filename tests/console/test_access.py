@@ -1,15 +1,16 @@
-"""Who may see and change what: every route without a session, forms without their token, sessions, attempts."""
+"""Who may see and change what: routes without a session, forms without their token, attempts."""
 
 from collections.abc import Callable
 
 import pytest
-from bongsu.console.app import console_router
-from bongsu.console.guard import local_path
-from bongsu.console.session import SESSION_COOKIE, Attempts, Session, Signer
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from tests.console.sample import TOKEN, Shop, burning_shop
+from bongsu.console.app import console_router
+from bongsu.console.guard import local_path
+from bongsu.console.session import SESSION_COOKIE, Attempts, Session, Signer
+from tests.console.memory import TOKEN, Shop
+from tests.console.sample import burning_shop
 from tests.console.support import OUTAGE, form_token
 
 PUBLIC = {"/sign-in", "/static/{name}", "/favicon.ico", "/preferences"}

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 from bongsu.console.pages.live import stream
 from bongsu.console.view import Console
-
-from tests.console.sample import Shop, calm_shop
+from tests.console.memory import Shop
+from tests.console.sample import calm_shop
 
 FOREVER = 4_000_000_000.0
 
@@ -16,8 +16,7 @@ async def _heard(shop: Shop, console: Console, ids: list[str], *, ends_at: float
     following = stream(console, ends_at)
     heard.append(await anext(following))
     listening = asyncio.ensure_future(anext(following, ""))
-    while ids and not shop.listeners:
-        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
     for incident_id in ids:
         for queue in shop.listeners:
             queue.put_nowait(incident_id)

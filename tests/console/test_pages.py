@@ -5,13 +5,16 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
 from bongsu.analysis.model import Evidence
+from bongsu.console.app import add_error_pages, console_router
 from bongsu.console.exhibits import anchor
 from bongsu.incidents.model import IncidentStatus
 from bongsu.signals.model import Severity
-from fastapi.testclient import TestClient
-
-from tests.console.sample import Shop, calm_shop
+from tests.console.memory import Shop
+from tests.console.sample import calm_shop
 from tests.console.support import OUTAGE, form_token, words
 
 PAGES = ["/", "/incidents", f"/incidents/{OUTAGE}", "/incidents/nothing"]
@@ -33,11 +36,11 @@ def test_every_page_has_the_headers_and_no_inline_code(
 
 
 def test_the_first_line_says_whether_all_is_well(signed_in: TestClient, shop: Shop) -> None:
-    assert "<h1 role=\"status\">2 incidents are open.</h1>" in signed_in.get("/").text
+    assert '<h1 aria-live="polite">2 incidents are open.</h1>' in signed_in.get("/").text
     for incident_id in list(shop.incidents):
         shop.change(incident_id, status=IncidentStatus.RESOLVED)
     page = signed_in.get("/")
-    assert "<h1 role=\"status\">All is well.</h1>" in page.text
+    assert '<h1 aria-live="polite">All is well.</h1>' in page.text
     assert page.text.count('class="beacon lit') == 1
 
 
@@ -52,7 +55,8 @@ def test_the_incident_page_tells_the_whole_story(signed_in: TestClient) -> None:
     for told in (
         "87.1 %", "above 50 %", "Payments team", "Most likely cause: payments", "First suspect",
         "Rolling payments back to 2.8.1", "403 Missing Access", "1310422187364450314", "2.8.1 → 2.9.0",
-        "charge refused by provider &lt;*&gt;", "POST /checkout", "KST", "inventory logs: no answer within 4 s",
+        "charge refused by provider &lt;*&gt;", "POST /checkout", "KST",
+        "inventory logs: no answer within 4 s",
     ):  # fmt: skip
         assert told in said, told
 
@@ -146,9 +150,7 @@ def test_incidents_are_filtered(signed_in: TestClient, query: str, numbers: list
 
 def test_incidents_are_paged(signed_in: TestClient, shop: Shop) -> None:
     first = shop.incidents[OUTAGE]
-    shop.incidents = {
-        f"i{n}": msgspec.structs.replace(first, id=f"i{n}", number=n) for n in range(1, 61)
-    }
+    shop.incidents = {f"i{n}": msgspec.structs.replace(first, id=f"i{n}", number=n) for n in range(1, 61)}
     seen: list[int] = []
     path = "/incidents?severity=P1"
     while path:
@@ -205,7 +207,9 @@ def test_an_incident_without_evidence_still_has_its_page(signed_in: TestClient, 
     assert signed_in.get(f"/incidents/{OUTAGE}/charts.json").json() == []
 
 
-def test_an_empty_installation_helps(visit: Callable[..., TestClient], signed_in: TestClient, shop: Shop) -> None:
+def test_an_empty_installation_helps(
+    visit: Callable[..., TestClient], signed_in: TestClient, shop: Shop
+) -> None:
     shop.incidents.clear()
     shop.health = calm_shop().health
     assert "All is well." in words(signed_in.get("/"))
@@ -229,6 +233,18 @@ def test_errors_are_pages_too(
     assert failed.status_code == 500
     assert "secret detail" not in failed.text
     assert failed.headers["content-security-policy"]
+
+
+def test_an_unknown_address_is_a_page_for_people_only(shop: Shop) -> None:
+    app = FastAPI()
+    app.include_router(console_router(shop.deps()))
+    add_error_pages(app, shop.deps())
+    client = TestClient(app)
+    page = client.get("/nowhere", headers={"accept": "text/html,*/*"})
+    assert page.status_code == 404
+    assert "There is no such page." in page.text
+    assert page.headers["content-security-policy"]
+    assert client.get("/nowhere", headers={"accept": "*/*"}).json() == {"detail": "Not Found"}
 
 
 def test_built_files_are_served_compressed_and_for_ever(signed_in: TestClient) -> None:

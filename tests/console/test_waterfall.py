@@ -1,18 +1,18 @@
 """Traces as bars: order, depth and bounds, whatever the spans say of their parents."""
 
-from bongsu.analysis.model import SpanEvidence, TraceEvidence
-from bongsu.console.waterfall import COLOURS, MOST_SPANS, WIDTH, waterfall
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bongsu.analysis.model import SpanEvidence, TraceEvidence
+from bongsu.console.waterfall import COLOURS, MOST_SPANS, WIDTH, waterfall
 from tests.console.sample import burning_shop
 from tests.console.support import OUTAGE
 
 
 def _span(n: int, parent: int, start: float, duration: float) -> SpanEvidence:
     return SpanEvidence(
-        trace_id="t", span_id=str(n), parent_id=str(parent), service=f"s{n % 9}", operation="o", kind="server",
-        start=start, duration=duration, error=False,
+        trace_id="t", span_id=str(n), parent_id=str(parent), service=f"s{n % 9}", operation="o",
+        kind="server", start=start, duration=duration, error=False,
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import uvicorn
+from jsonschema import Draft202012Validator
+
 from bongsu.delivery.message import (
     AlertLine,
     ChartMarker,
@@ -22,7 +24,6 @@ from bongsu.delivery.message import (
     SuspectLine,
 )
 from bongsu.signals.model import Severity
-from jsonschema import Draft202012Validator
 
 CONTRACT = Path(__file__).resolve().parents[3] / "shared/data/specs/discord/openapi.json"
 NOW = 1_795_237_385.0

@@ -5,11 +5,12 @@ import warnings
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bongsu.delivery import axis, fonts, words
 from bongsu.delivery.chart import chart_png, render_png
 from bongsu.delivery.message import ChartMarker, ChartSeries, ChartSpec
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NOW = 1_795_237_385.0
 

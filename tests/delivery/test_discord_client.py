@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
+
 from bongsu.delivery.base import LostAnswerError, MessageGoneError, PermanentError, TemporaryError
 from bongsu.delivery.chart import render_png
 from bongsu.delivery.discord import DiscordWebhook, limits
 from bongsu.delivery.message import Message
 from bongsu.demo.inbox import Inbox, InboxControl, create_inbox
-from fastapi import FastAPI
 
 pytestmark = pytest.mark.anyio
 TOKEN = "s3cr3t-webhook-token_XYZ"

@@ -7,13 +7,14 @@ from html import unescape
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bongsu.delivery.discord import render
 from bongsu.delivery.discord.escape import ZERO_WIDTH_SPACE, fenced, link, plain, safe_url, visible
 from bongsu.delivery.message import AlertLine, Link, Message, SuspectLine
 from bongsu.demo.inbox.markdown import Names, html
 from bongsu.demo.inbox.store import mentioned
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ROLE = "1000000000000000002"
 HOSTILE = [

@@ -3,12 +3,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bongsu.delivery.discord import limits, render
 from bongsu.delivery.message import AlertLine, Link, Mention, Message, SuspectLine
 from bongsu.demo.inbox.rules import check, embed_size
 from bongsu.signals.model import Severity
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NOW = 1_795_237_385.0
 LONG = "긴 문장입니다 *_`| " * 600

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from bongsu.delivery import words
 from bongsu.signals.model import Severity
 

@@ -4,13 +4,14 @@ import re
 
 import promql_parser
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
 from bongsu.signals import promql
 from bongsu.signals.matchers import escape_regex, parse_matchers
 from bongsu.signals.model import Signal
 from bongsu.signals.query import FleetQuery
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 FLEET = {"orders": {"job": "orders"}, "pay": {"job": "payments.v2"}}
 ONE = {"orders": {"job": "orders"}}

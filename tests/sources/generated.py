@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from bongsu.signals.model import AnySignal, Signal
-from bongsu.signals.query import FleetQuery
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+
+from bongsu.signals.model import AnySignal, Signal
+from bongsu.signals.query import FleetQuery
 
 BEGIN = 1_700_000_000
 """Unix seconds of the first sample. Samples lie on milliseconds that end in 3, questions on 7."""

@@ -5,13 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bongsu.signals import sql
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import SourceError
 from bongsu.sources.embedded import EmbeddedSource, EmbeddedStore, series_key
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.sources.generated import build, recipes, signal
 from tests.sources.reference import increase
 
@@ -33,8 +33,7 @@ def ask(store: EmbeddedStore, at: float, services: tuple[str, ...] = ("a",), **f
 
 def ask_range(store: EmbeddedStore, start: float, end: float, step: float, **fields) -> list:
     query = FleetQuery("q", signal(**fields), {"a": {"job": "a"}})
-    found = asyncio.run(EmbeddedSource(store).range(query, start, end, step))
-    return found
+    return asyncio.run(EmbeddedSource(store).range(query, start, end, step))
 
 
 def put(store: EmbeddedStore, metric: str, points: dict[float, float | None], **labels: str) -> None:

@@ -1,10 +1,9 @@
 """The scraper's parser against the format's rules and against prometheus_client's own parsers."""
 
 import math
+from contextlib import suppress
 
 import pytest
-from bongsu.sources.embedded import Metadata, series_key
-from bongsu.sources.embedded.exposition import Exposition, ExpositionError, parse
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
@@ -12,6 +11,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from bongsu.sources.embedded import Metadata, series_key
+from bongsu.sources.embedded.exposition import Exposition, ExpositionError, parse
 
 NAMES = st.from_regex(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,10}", fullmatch=True)
 LABELS = st.dictionaries(
@@ -95,12 +97,15 @@ def test_a_second_scrape_reads_the_same_from_memory(samples: list) -> None:
 @given(st.binary(max_size=60) | st.text(alphabet='ab{}"=,# \\\n1.eN', max_size=40).map(str.encode))
 def test_any_body_is_read_or_refused_with_a_place(body: bytes) -> None:
     for openmetrics in (False, True):
-        try:
+        with suppress(ExpositionError):
             parse(body, openmetrics=openmetrics)
-        except ExpositionError as error:
-            assert str(error).startswith(f"line {error.line} column {error.column}: ")
-            assert 1 <= error.line <= body.count(b"\n") + 1
-            assert error.column >= 1
+            continue
+        with pytest.raises(ExpositionError) as caught:
+            parse(body, openmetrics=openmetrics)
+        error = caught.value
+        assert str(error).startswith(f"line {error.line} column {error.column}: ")
+        assert 1 <= error.line <= body.count(b"\n") + 1
+        assert error.column >= 1
 
 
 @pytest.mark.parametrize(

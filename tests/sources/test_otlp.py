@@ -9,11 +9,6 @@ from typing import Any
 import duckdb
 import httpx2
 import pytest
-from bongsu.sources.base import LogRecord, Span
-from bongsu.sources.embedded import EmbeddedStore, otlp_router
-from bongsu.sources.embedded.otlp_names import label_name, metric_name
-from bongsu.sources.embedded.otlp_records import severity
-from bongsu.sources.embedded.records import read_logs, read_spans
 from fastapi import Depends, FastAPI, HTTPException
 from google.protobuf import json_format
 from hypothesis import given, settings
@@ -27,6 +22,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from bongsu.sources.base import LogRecord, Span
+from bongsu.sources.embedded import EmbeddedStore, otlp_router
+from bongsu.sources.embedded.otlp_names import label_name, metric_name
+from bongsu.sources.embedded.otlp_records import severity
+from bongsu.sources.embedded.records import read_logs, read_spans
 
 T = 1_700_000_000
 NANO = 10**9
@@ -417,8 +418,6 @@ def test_logs(store: EmbeddedStore) -> None:
         (16, "", "WARN"),
         (20, "", "ERROR"),
         (24, "", "FATAL"),
-    ]
-    + [
         (0, "Critical", "FATAL"),
         (0, "error2", "ERROR"),
         (0, "notice", "INFO"),

@@ -7,10 +7,10 @@ from urllib.parse import parse_qs
 
 import httpx2
 import pytest
+
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import SourceError
 from bongsu.sources.prometheus import PrometheusSource
-
 from tests.sources.generated import signal
 
 QUERY = FleetQuery("up", signal(form="presence", by=["zone"]), {"orders": {"job": "o"}, "pay": {"job": "p"}})

@@ -6,12 +6,12 @@ import math
 import urllib.request
 
 import pytest
-from bongsu.sources.base import Sample, Series
-from bongsu.sources.embedded import EmbeddedSource, EmbeddedStore
-from bongsu.sources.prometheus import PrometheusSource
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from bongsu.sources.base import Sample, Series
+from bongsu.sources.embedded import EmbeddedSource, EmbeddedStore
+from bongsu.sources.prometheus import PrometheusSource
 from tests import live_servers
 from tests.sources.generated import Case, build, openmetrics, recipes
 from tests.sources.reference import increase
@@ -22,7 +22,7 @@ Row = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),

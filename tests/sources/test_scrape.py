@@ -3,9 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
+import duckdb
 import httpx2
 import pytest
+
 from bongsu.sources.embedded import EmbeddedStore, Scraper, Target
 
 AT = 1_700_000_000.0
@@ -134,7 +137,10 @@ def test_a_slow_target_delays_no_other(store: EmbeddedStore) -> None:
         return subject
 
     subject = asyncio.run(run())
-    up = "SELECT count(*), max(value) FROM samples JOIN series USING (series) WHERE metric = 'up' AND labels['job'] = $j"
+    up = (
+        "SELECT count(*), max(value) FROM samples JOIN series USING (series) "
+        "WHERE metric = 'up' AND labels['job'] = $j"
+    )
     ((fast, fast_up),) = store.query(up, {"j": "fast"})
     ((slow, slow_up),) = store.query(up, {"j": "slow"})
     assert fast >= 4
@@ -160,5 +166,21 @@ def test_scrapes_fall_on_an_even_grid(store: EmbeddedStore) -> None:
     ]
     assert len(times) >= 3
     assert all(before * 1000 <= at <= time.time() * 1000 for at in times)
-    gaps = [(b - a) / 250 for a, b in zip(times, times[1:], strict=False)]
+    gaps = [(b - a) / 250 for a, b in pairwise(times)]
     assert all(abs(gap - round(gap)) < 0.4 for gap in gaps)
+
+
+def test_a_store_that_cannot_write_does_not_stop_the_scraping(store: EmbeddedStore, monkeypatch) -> None:
+    append, failures = store.append_samples, [1]
+
+    def failing(*arguments) -> int:
+        if failures:
+            failures.pop()
+            raise duckdb.IOException("disk full")
+        return append(*arguments)
+
+    monkeypatch.setattr(store, "append_samples", failing)
+    lost, kept = scrape(store, [b"a 1\n", b"a 2\n"])
+    assert lost.error == "the samples could not be stored: disk full"
+    assert kept.error == ""
+    assert values(store, "a") == [(1, 2)]

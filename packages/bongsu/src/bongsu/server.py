@@ -14,6 +14,7 @@ from bongsu.analysis.investigate import Investigator
 from bongsu.catalog import Catalog, ResolvedService, fleet_queries, resolve
 from bongsu.catalog.models import EmbeddedSource as EmbeddedSpec
 from bongsu.catalog.models import PrometheusSource as PrometheusSpec
+from bongsu.delivery.chart import warm_up
 from bongsu.delivery.deliver import Deliverer
 from bongsu.delivery.destinations import open_destinations
 from bongsu.engine import Engine
@@ -105,7 +106,9 @@ class Server:
                 await asyncio.to_thread(self.telemetry.close)
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
-        jobs = [self.watch.run()] if self.settings.watch else []
+        jobs: list[Coroutine[Any, Any, None]] = [warm_up()]
+        if self.settings.watch:
+            jobs.append(self.watch.run())
         if self.telemetry is not None:
             jobs += [self._scrape(self.telemetry), self._prune(self.telemetry)]
         return jobs

@@ -8,6 +8,7 @@ from bongsu.analysis.collect import CollectRequest, Limits, collect
 from bongsu.analysis.model import Analysis, Window
 from bongsu.analysis.rank import analyse
 from bongsu.catalog import Catalog
+from bongsu.catalog.models import EmbeddedSource
 from bongsu.incidents.model import Event
 from bongsu.incidents.store import Store
 from bongsu.signals.query import FleetQuery
@@ -24,6 +25,7 @@ class Investigator:
             seconds=catalog.analysis.deadline,
             per_read=catalog.analysis.deadline / 2,
             settle=catalog.analysis.settle,
+            step=_step(catalog),
         )
         self._store = store
         self._archive = archive
@@ -57,6 +59,12 @@ class Investigator:
     async def _busy(self, incident_id: str) -> list[Window]:
         others = await self._store.list_incidents(limit=50)
         return [Window(o.since, o.resolved_at or time.time()) for o in others if o.id != incident_id]
+
+
+def _step(catalog: Catalog) -> float:
+    """Seconds between the points that are read: as fine as the telemetry, but no finer than a second."""
+    scraped = [s.scrape_interval for s in catalog.sources.values() if isinstance(s, EmbeddedSource)]
+    return max(1.0, min([Limits().step, *scraped]))
 
 
 def addresses(catalog: Catalog) -> Mapping[str, str]:

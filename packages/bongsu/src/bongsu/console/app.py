@@ -1,9 +1,11 @@
 """The console: the pages on which people read incidents and answer them."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from starlette.exceptions import HTTPException
 
 from bongsu.console.deps import ConsoleDeps
-from bongsu.console.guard import guarded
+from bongsu.console.guard import guarded, session_of
 from bongsu.console.pages import incident, incidents, live, overview, shared, sign_in
 from bongsu.console.view import Console
 
@@ -16,6 +18,16 @@ def console_router(deps: ConsoleDeps) -> APIRouter:
     return router
 
 
-def error_page(deps: ConsoleDeps, request: Request, status: int) -> Response:
-    """The console's own page for an error of the whole server, such as an address that is not known."""
-    return Console(deps).error(request, status)
+def add_error_pages(app: FastAPI, deps: ConsoleDeps) -> None:
+    """Say errors of the whole server, such as an unknown address, as a page to those who read pages."""
+    console = Console(deps)
+
+    async def answer(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        if "text/html" not in request.headers.get("accept", ""):
+            return await http_exception_handler(request, error)
+        request.state.session = session_of(console, request)
+        return console.error(request, error.status_code)
+
+    app.add_exception_handler(HTTPException, answer)

@@ -1,4 +1,4 @@
-"""The built scripts and styles, held in memory with their compressed forms; names carry their contents' hash."""
+"""The built scripts and styles, in memory with their compressed forms; a name carries its content's hash."""
 
 import gzip
 import hashlib

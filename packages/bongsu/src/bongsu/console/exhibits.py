@@ -104,9 +104,7 @@ def _cited(analysis: Analysis | None) -> set[str]:
     return {e for suspect in suspects for reason in suspect.reasons for e in reason.evidence}
 
 
-def _first(
-    rows: Sequence[Row], cited: set[str], most: int, *, key: Callable[[Row], Any]
-) -> list[Row]:
+def _first(rows: Sequence[Row], cited: set[str], most: int, *, key: Callable[[Row], Any]) -> list[Row]:
     """What is cited, then the best of the rest; cited rows are never left out."""
     first = sorted((r for r in rows if r.id in cited), key=key)
     rest = sorted((r for r in rows if r.id not in cited), key=key)

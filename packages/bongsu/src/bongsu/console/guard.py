@@ -41,7 +41,7 @@ def guarded(console: Console) -> type[APIRoute]:
 
             async def handle(request: Request) -> Response:
                 try:
-                    request.state.session = _session(console, request)
+                    request.state.session = session_of(console, request)
                     if request.state.session is None and not is_public:
                         return _turn_away(console, request)
                     if request.method == "POST":
@@ -72,7 +72,7 @@ def local_path(path: str) -> str:
     return path if plain else "/"
 
 
-def _session(console: Console, request: Request) -> Session | None:
+def session_of(console: Console, request: Request) -> Session | None:
     cookie = request.cookies.get(SESSION_COOKIE)
     return console.signer.unseal(cookie) if cookie else None
 

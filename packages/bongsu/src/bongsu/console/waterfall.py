@@ -47,9 +47,7 @@ def waterfall(trace: TraceEvidence) -> Waterfall | None:
         colour = colours.setdefault(span.service, len(colours) % COLOURS)
         width = min(WIDTH, max(_NARROWEST, span.duration / length * WIDTH))
         x = min((span.start - start) / length * WIDTH, WIDTH - width)
-        bars.append(
-            Bar(span, min(depth, DEEPEST), round(x, 1), round(width, 1), colour, span.start - start)
-        )
+        bars.append(Bar(span, min(depth, DEEPEST), round(x, 1), round(width, 1), colour, span.start - start))
     return Waterfall(trace, rows[0][0], length, tuple(bars), colours, max(0, len(rows) - MOST_SPANS))
 
 

@@ -86,6 +86,11 @@ async def chart_png(
     )
 
 
+async def warm_up() -> None:
+    """Load the drawing library and the fonts, so that the first incident's picture need not wait for them."""
+    await chart_png(ChartSpec(title="", unit="count", series=()))
+
+
 def render_png(spec: ChartSpec, *, width: int = WIDTH, height: int = HEIGHT, theme: Theme = "dark") -> bytes:
     """Draw ``spec`` as a PNG of ``width`` × ``height`` pixels.
 

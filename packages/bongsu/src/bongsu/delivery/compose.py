@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bongsu.analysis.model import Analysis, Evidence, MetricEvidence
+from bongsu.analysis.model import Analysis, Evidence
 from bongsu.catalog import Catalog
 from bongsu.delivery.message import (
     AlertLine,
@@ -174,11 +174,16 @@ def chart(known: Known, catalog: Catalog, signal_of: SignalOf, language: str) ->
 
 
 def _series(known: Known, alert: Alert) -> tuple[tuple[float, ...], tuple[float | None, ...]] | None:
+    """The alert's signal from its first value on: what lies before the telemetry began is no picture."""
     if known.recent is not None and known.recent.times:
-        values = tuple(None if math.isnan(v) else v for v in known.recent.values)
-        return tuple(known.recent.times), values
-    stored: Sequence[MetricEvidence] = known.evidence.metrics if known.evidence else ()
-    for metric in stored:
-        if metric.service == alert.service and metric.signal == alert.signal:
-            return tuple(metric.times), tuple(metric.values)
-    return None
+        times: Sequence[float] = known.recent.times
+        values: Sequence[float | None] = [None if math.isnan(v) else v for v in known.recent.values]
+    else:
+        stored = known.evidence.metrics if known.evidence else ()
+        own = (m for m in stored if m.service == alert.service and m.signal == alert.signal)
+        metric = next(own, None)
+        if metric is None:
+            return None
+        times, values = metric.times, metric.values
+    first = next((i for i, value in enumerate(values) if value is not None), len(values))
+    return tuple(times[first:]), tuple(values[first:])

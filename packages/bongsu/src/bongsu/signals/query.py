@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from bongsu.signals.model import AnySignal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FleetQuery:
     """``signal`` asked of every service in ``services`` at once.
 
@@ -18,15 +19,15 @@ class FleetQuery:
     signal: AnySignal
     services: Mapping[str, Mapping[str, str]]
 
-    @property
+    @cached_property
     def identity(self) -> tuple[str, ...]:
         return tuple(sorted(next(iter(self.services.values()), {})))
 
     def service_of(self, labels: Mapping[str, str]) -> str | None:
         """The service that an answer row with these labels belongs to."""
-        wanted = tuple(labels.get(name, "") for name in self.identity)
-        return self._index().get(wanted)
+        return self._index.get(tuple(labels.get(name, "") for name in self.identity))
 
+    @cached_property
     def _index(self) -> dict[tuple[str, ...], str]:
         names = self.identity
         return {tuple(sel[n] for n in names): service for service, sel in self.services.items()}

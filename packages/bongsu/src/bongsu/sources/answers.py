@@ -1,7 +1,7 @@
 """From rows with labels to samples and series of services; shared by the sources that group by label."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from bongsu.signals.model import Presence
@@ -22,10 +22,11 @@ def instant_samples(query: FleetQuery, answers: Iterable[Answer]) -> list[Sample
 
     *presence* says 0 for a service that nothing is known of: it has no target, so none is up.
     """
+    service_of = _resolver(query)
     samples = [
         Sample(service, answer.value, by_labels(query, answer.labels))
         for answer in answers
-        if (service := query.service_of(answer.labels)) is not None
+        if (service := service_of(answer.labels)) is not None
     ]
     if isinstance(query.signal, Presence):
         known = {sample.service for sample in samples}
@@ -40,14 +41,22 @@ def range_series(query: FleetQuery, times: Sequence[float], answers: Iterable[An
     """
     position = {round(time * 1000): i for i, time in enumerate(times)}
     found: dict[tuple[str, tuple[tuple[str, str], ...]], list[float]] = {}
+    service_of = _resolver(query)
     for answer in answers:
-        service = query.service_of(answer.labels)
+        service = service_of(answer.labels)
         i = position.get(round(answer.time * 1000))
         if service is None or i is None:
             continue
         key = service, tuple(by_labels(query, answer.labels).items())
         found.setdefault(key, [math.nan] * len(times))[i] = answer.value
     return [Series(service, list(times), values, dict(labels)) for (service, labels), values in found.items()]
+
+
+def _resolver(query: FleetQuery) -> Callable[[dict[str, str]], str | None]:
+    """``query.service_of`` for many rows, with its index built once."""
+    names = query.identity
+    index = {tuple(labels[n] for n in names): service for service, labels in query.services.items()}
+    return lambda labels: index.get(tuple(labels.get(n, "") for n in names))
 
 
 def by_labels(query: FleetQuery, labels: dict[str, str]) -> dict[str, str]:

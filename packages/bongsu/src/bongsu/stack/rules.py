@@ -8,6 +8,9 @@ from bongsu.signals.model import Presence, Severity, Threshold
 from bongsu.signals.quantities import format_duration
 from bongsu.signals.query import FleetQuery
 
+ABSENT_SECONDS = 15.0
+"""A target is absent while Prometheus starts: its discovery takes 5 s, and the first scrape an interval."""
+
 _WORDS = {Severity.P1: "critical", Severity.P2: "high", Severity.P3: "warning", Severity.P4: "info"}
 
 
@@ -35,6 +38,7 @@ def _absent(
         matchers = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
         rule = _rule(query, f"absent(up{{{matchers}}})", severity, threshold, language)
         rule["labels"]["service"] = service
+        rule["for"] = rule["annotations"]["for"] = format_duration(max(threshold.for_, ABSENT_SECONDS))
         yield rule
 
 

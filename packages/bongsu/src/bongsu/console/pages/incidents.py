@@ -62,7 +62,7 @@ def add(router: APIRouter, console: Console) -> None:
         context: dict[str, object] = {
             "filters": filters,
             "rows": await rows(console, shown, console.reader(request).language),
-            "services": sorted({*(s.name for s in deps.services()), *([filters.service] if filters.service else [])}),
+            "services": sorted({s.name for s in deps.services()} | ({filters.service} - {""})),
             "severities": list(Severity),
             "statuses": list(STATUSES),
             "before": before,

@@ -7,13 +7,16 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import duckdb
 import httpx2
 import numpy as np
+import structlog
 
 from bongsu.sources.embedded.exposition import Exposition, ExpositionError, SeriesCache, parse
 from bongsu.sources.embedded.store import EmbeddedStore, SeriesKey, series_key
 
 _ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+_log = structlog.get_logger(__name__)
 _REPORTED = ("up", "scrape_duration_seconds", "scrape_samples_scraped")
 
 
@@ -121,7 +124,11 @@ class Scraper:
         except (httpx2.HTTPError, httpx2.InvalidURL) as failure:
             error = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
         state = replace(memory.state, at=at, duration=time.perf_counter() - started, error=error)
-        memory.state = await asyncio.to_thread(self._ingest, memory, state, body, openmetrics)
+        try:
+            memory.state = await asyncio.to_thread(self._ingest, memory, state, body, openmetrics)
+        except duckdb.Error as failure:
+            _log.error("scrape.not_stored", job=target.job, instance=target.instance, error=str(failure))
+            memory.state = replace(state, error=f"the samples could not be stored: {failure}")
         return memory.state
 
     async def _repeat(self, target: Target) -> None:

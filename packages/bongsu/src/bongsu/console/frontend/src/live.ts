@@ -4,62 +4,84 @@ const SETTLE_MS = 250;
 const POLL_MS = 10_000;
 const RETRY_MS = 15_000;
 
-type State = "live" | "polling";
-
 /** Refreshes the parts of a page that show an incident when it changes; polls while the stream is down. */
-export function followChanges(): void {
-  const parts = document.querySelectorAll<HTMLElement>("[data-live]");
-  if (parts.length === 0) return;
-  let pending: ReturnType<typeof setTimeout> | undefined;
-  let polling: ReturnType<typeof setInterval> | undefined;
+class Following {
+  private stream: EventSource | undefined;
+  private polling: ReturnType<typeof setInterval> | undefined;
+  private pending: ReturnType<typeof setTimeout> | undefined;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private missed = false;
 
-  const refresh = (): void => {
-    pending = undefined;
-    for (const part of document.querySelectorAll<HTMLElement>("[data-live]")) htmx.trigger(part, "bongsu:refresh");
-  };
-  const soon = (): void => {
-    pending ??= setTimeout(refresh, SETTLE_MS);
-  };
-  const show = (state: State): void => {
+  start(): void {
+    this.stop();
+    const stream = new EventSource("/live");
+    this.stream = stream;
+    stream.addEventListener("open", () => {
+      this.show("live");
+      this.poll(false);
+      if (this.missed) this.soon();
+      this.missed = true;
+    });
+    stream.addEventListener("changed", (event) => {
+      const id = String((event as MessageEvent<string>).data);
+      if (parts().some((part) => part.dataset["live"] === "" || part.dataset["live"] === id)) this.soon();
+    });
+    stream.addEventListener("error", () => {
+      this.show("polling");
+      this.poll(true);
+      // The browser tries again by itself unless it was refused.
+      if (stream.readyState === EventSource.CLOSED) this.retry = setTimeout(() => this.start(), RETRY_MS);
+    });
+  }
+
+  stop(): void {
+    this.stream?.close();
+    this.stream = undefined;
+    clearTimeout(this.retry);
+    this.poll(false);
+  }
+
+  private soon(): void {
+    this.pending ??= setTimeout(() => {
+      this.pending = undefined;
+      this.refresh();
+    }, SETTLE_MS);
+  }
+
+  private refresh(): void {
+    for (const part of parts()) htmx.trigger(part, "bongsu:refresh");
+  }
+
+  private poll(on: boolean): void {
+    if (on) this.polling ??= setInterval(() => this.refresh(), POLL_MS);
+    else {
+      clearInterval(this.polling);
+      this.polling = undefined;
+    }
+  }
+
+  private show(state: "live" | "polling"): void {
     const mark = document.querySelector<HTMLElement>("[data-connection]");
     if (mark === null || mark.dataset["connection"] === state) return;
     mark.dataset["connection"] = state;
     mark.title = mark.dataset[state === "live" ? "sayLive" : "sayPolling"] ?? "";
     mark.setAttribute("aria-label", mark.title);
-  };
-  const poll = (on: boolean): void => {
-    if (on) polling ??= setInterval(refresh, POLL_MS);
-    else {
-      clearInterval(polling);
-      polling = undefined;
-    }
-  };
+  }
+}
 
-  let opened = false;
-  const connect = (): void => {
-    const stream = new EventSource("/live");
-    stream.addEventListener("open", () => {
-      show("live");
-      poll(false);
-      // What changed while nobody listened.
-      if (opened) soon();
-      opened = true;
-    });
-    stream.addEventListener("changed", (event) => {
-      const id = String((event as MessageEvent<string>).data);
-      for (const part of document.querySelectorAll<HTMLElement>("[data-live]")) {
-        if (part.dataset["live"] === "" || part.dataset["live"] === id) return soon();
-      }
-    });
-    stream.addEventListener("error", () => {
-      show("polling");
-      poll(true);
-      if (stream.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
-    });
-    addEventListener("pagehide", () => stream.close(), { once: true });
-  };
-  connect();
+function parts(): HTMLElement[] {
+  return [...document.querySelectorAll<HTMLElement>("[data-live]")];
+}
+
+/** Follows while the page is seen: a browser allows few streams a server, and hidden tabs would use them up. */
+export function followChanges(): void {
+  if (parts().length === 0) return;
+  const following = new Following();
+  const follow = (): void => (document.hidden ? following.stop() : following.start());
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => following.stop());
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
+  follow();
 }

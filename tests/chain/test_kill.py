@@ -1,0 +1,49 @@
+"""The server is killed with -9 in the middle of an incident's life: people are still told, and told once."""
+
+import pytest
+
+from tests.chain.conftest import Chain, webhook
+
+pytestmark = pytest.mark.anyio
+
+POINTS = ("accepted", "analysed", "delivered", "resolution accepted", "closed")
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_an_incident_completes_and_is_told_once_when_the_server_is_killed(
+    chain: Chain, point: str
+) -> None:
+    async def maybe_kill(reached: str) -> None:
+        if reached == point:
+            await chain.kill()
+            await chain.start()
+
+    assert (await chain.post("/webhooks/alertmanager", webhook())).status_code == 200
+    await maybe_kill("accepted")
+    for event in ("analysed", "delivered"):
+        await chain.until(event)
+        await maybe_kill(event)
+    await chain.until("delivered")
+    assert (await chain.post("/webhooks/alertmanager", webhook("resolved"))).status_code == 200
+    await maybe_kill("resolution accepted")
+    await chain.until("closed")
+    await maybe_kill("closed")
+
+    whole = await chain.until("closed")
+    assert whole["incident"]["status"] == "resolved"
+    assert [event["kind"] for event in whole["events"]].count("closed") == 1
+    assert len(await chain.get("/api/incidents")) == 1
+    [message] = chain.messages
+    assert message["pings"] == ["role:42"]
+    assert "✅" in message["embeds"][0]["title"]
+
+
+async def test_what_arrives_while_the_server_is_down_is_told_by_the_senders_retry(chain: Chain) -> None:
+    await chain.post("/webhooks/alertmanager", webhook())
+    await chain.until("delivered")
+    await chain.kill()
+    await chain.start()
+    await chain.post("/webhooks/alertmanager", webhook())
+    await chain.post("/webhooks/alertmanager", webhook("resolved"))
+    await chain.until("closed")
+    assert len(chain.messages) == 1
