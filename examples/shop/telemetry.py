@@ -6,9 +6,10 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import httpx2
-from bongsu_instrument import instrument, instrument_client
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+
+from bongsu_instrument import instrument, instrument_client
 
 UNTRACED = frozenset({"/healthz", "/metrics"})
 

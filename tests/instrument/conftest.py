@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
-from bongsu_instrument import Instrumentation
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+
+from bongsu_instrument import Instrumentation
 
 Labels = dict[str, str]
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from bongsu_instrument import BongsuMiddleware, Instrumentation, instrument
 from fastapi import BackgroundTasks, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -16,6 +15,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from bongsu_instrument import BongsuMiddleware, Instrumentation, instrument
 
 pytestmark = pytest.mark.anyio
 

@@ -6,12 +6,13 @@ import threading
 from typing import Any
 
 import pytest
-from bongsu_instrument import Instrumentation
-from bongsu_instrument.exposition import prefers_openmetrics
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from bongsu_instrument import Instrumentation
+from bongsu_instrument.exposition import prefers_openmetrics
 
 HOSTILE = 'a"} 1\nfake_total{x="\\\r\t%d%s\u2028é\x85 # {}'
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from bongsu_instrument import Instrumentation, instrument
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
+
+from bongsu_instrument import Instrumentation, instrument
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from bongsu_instrument import Instrumentation, TracedTransport, instrument, instrument_client, tracing
 from fastapi import FastAPI
 from opentelemetry import _logs, trace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -27,6 +26,8 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from bongsu_instrument import Instrumentation, TracedTransport, instrument, instrument_client, tracing
 
 pytestmark = pytest.mark.anyio
 

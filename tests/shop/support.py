@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shop.supervisor import Shop
-
 from tests.shop.otlp_sink import Sink
 
 T = TypeVar("T")

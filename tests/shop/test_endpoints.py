@@ -3,9 +3,9 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
-from shop.settings import SERVICES
 from websockets.sync.client import connect
 
+from shop.settings import SERVICES
 from tests.shop.support import RunningShop
 
 Buy = Callable[..., httpx2.Response]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from shop.faults import FAULTS
 from shop.settings import SERVICES
 from shop.supervisor import ShopError
-
 from tests.shop.support import RunningShop, until
 
 Buy = Callable[..., httpx2.Response]

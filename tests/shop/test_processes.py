@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from shop.settings import SERVICES
 from shop.supervisor import Shop, ShopError, free_ports
 from shop.worker import EXAMPLES, environment
-
 from tests.shop.support import RunningShop, until
 
 PROCESSES = len(SERVICES) + 1

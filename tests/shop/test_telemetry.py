@@ -5,8 +5,8 @@ from functools import partial
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from shop.settings import SERVICES
 
+from shop.settings import SERVICES
 from tests.shop.otlp_sink import Span
 from tests.shop.support import RunningShop, until
 

@@ -50,7 +50,12 @@ def _series(read: Sequence[MetricEvidence], broken: set[str]) -> tuple[ChartSeri
     """The services that alerted in full lines first, then the others, the most moved first."""
     first = sorted(read, key=lambda m: (m.service not in broken, -_peak(m), m.service))
     return tuple(
-        ChartSeries(m.service, tuple(m.times), tuple(m.values), "main" if m.service in broken else "context")
+        ChartSeries(
+            m.service,
+            tuple(m.times),
+            tuple(None if v is None else float(f"{v:.5g}") for v in m.values),
+            "main" if m.service in broken else "context",
+        )
         for m in first[:LINES]
         if m.times
     )

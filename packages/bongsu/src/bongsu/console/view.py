@@ -11,7 +11,6 @@ from typing import Any
 
 from babel.dates import format_datetime
 from fastapi import Request, Response
-from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bongsu.console.assets import Assets
@@ -137,7 +136,7 @@ class Console:
             query=f"?{request.url.query}" if request.url.query else "",
             **(context or {}),
         )
-        response = _html(html, status, request)
+        response = answer(request, html.encode(), "text/html", status)
         if visitor and request.cookies.get(VISITOR_COOKIE) != visitor:
             self.set_cookie(request, response, VISITOR_COOKIE, visitor, max_age=None)
         return response
@@ -181,10 +180,10 @@ def _language(request: Request, default: str) -> str:
     return min(wanted, key=lambda pair: pair[0])[1] if wanted else default
 
 
-def _html(html: str, status: int, request: Request) -> Response:
-    body = html.encode()
+def answer(request: Request, body: bytes, media_type: str, status: int = 200) -> Response:
+    """``body`` with the console's headers, compressed where that is wanted and worth it."""
     headers = {**SECURITY_HEADERS, "Vary": "Accept-Encoding, Accept-Language, Cookie"}
     if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, 5)
         headers["Content-Encoding"] = "gzip"
-    return HTMLResponse(body, status, headers)
+    return Response(body, status, headers, media_type)

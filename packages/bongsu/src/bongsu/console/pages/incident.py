@@ -13,7 +13,7 @@ from bongsu.console.exhibits import anchor, exhibits
 from bongsu.console.guard import field
 from bongsu.console.headline import headline, ordered, what_broke
 from bongsu.console.session import Session
-from bongsu.console.view import SECURITY_HEADERS, Console
+from bongsu.console.view import SECURITY_HEADERS, Console, answer
 from bongsu.delivery.message import ChartSpec
 from bongsu.incidents.model import Alert, Delivery, Event, Incident
 
@@ -50,7 +50,7 @@ def add(router: APIRouter, console: Console) -> None:
     async def incident_charts(request: Request, incident_id: str) -> Response:
         case = await _case(console, incident_id)
         body = msgspec.json.encode(_charts(console, request, case))
-        return Response(body, headers=SECURITY_HEADERS, media_type="application/json")
+        return answer(request, body, "application/json")
 
     @router.post("/incidents/{incident_id}/acknowledge")
     async def acknowledge(request: Request, incident_id: str) -> Response:
