@@ -130,6 +130,7 @@ class Shop:
             "silence": self.silence,
             "changes": self.changes,
             "signal_text": lambda service, signal: SIGNALS.get(signal, Text(en="")),
+            "trouble_text": lambda service, signal: SIGNALS.get(signal, Text(en="")),
             "services": lambda: SERVICES,
             "service_health": self.service_health,
             "sign_in": lambda token: "jihye" if token == TOKEN else None,

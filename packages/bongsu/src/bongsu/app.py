@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from bongsu import __version__
 from bongsu.api import incidents_router, ingest_only, webhook_router
-from bongsu.console.app import console_router
+from bongsu.console.app import add_error_pages, console_router
 from bongsu.incidents.intake.common import ServiceIndex
 from bongsu.server import Server
 from bongsu.sources.embedded.otlp import otlp_router
@@ -49,5 +49,7 @@ def create_app(server: Server) -> FastAPI:
     if server.telemetry is not None:
         ingest = [Depends(ingest_only(server.credentials))]
         app.include_router(otlp_router(server.telemetry), dependencies=ingest)
-    app.include_router(console_router(console_deps(server)))
+    deps = console_deps(server)
+    app.include_router(console_router(deps))
+    add_error_pages(app, deps)
     return app

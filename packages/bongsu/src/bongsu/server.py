@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from bongsu.analysis.archive import Archive
-from bongsu.analysis.investigate import Investigator
+from bongsu.analysis.investigate import Investigator, finest_step
+from bongsu.analysis.recent import Recent
 from bongsu.catalog import Catalog, ResolvedService, fleet_queries, resolve
 from bongsu.catalog.models import EmbeddedSource as EmbeddedSpec
 from bongsu.catalog.models import PrometheusSource as PrometheusSpec
@@ -54,10 +55,11 @@ class Server:
         self.engine = Engine(data / "engine.sqlite")
         self.telemetry = self._open_telemetry()
         self.source = self._open_source()
+        self.recent = Recent(self.source, self.queries, finest=finest_step(catalog))
         self.destinations = open_destinations(catalog.channels)
         self.investigator = Investigator(catalog, self.store, self.archive, self.source, self.queries)
         deliverer = Deliverer(
-            catalog, self.store, self.archive, self.destinations, self.source, self.queries, self.signal_of
+            catalog, self.store, self.archive, self.destinations, self.recent, self.signal_of
         )
         self.lifecycle = Lifecycle(
             self.engine,

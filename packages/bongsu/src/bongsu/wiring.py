@@ -37,6 +37,10 @@ def console_deps(server: Server) -> ConsoleDeps:
         signal = server.signal_of(service, name)
         return signal.help if signal is not None else Text(en="")
 
+    def trouble_text(service: str, name: str) -> Text:
+        signal = server.signal_of(service, name)
+        return signal.trouble if signal is not None else Text(en="")
+
     def services() -> list[ServiceInfo]:
         return [
             ServiceInfo(s.name, ", ".join(s.spec.kind), s.owner, s.spec.tier, s.spec.depends_on)
@@ -52,6 +56,8 @@ def console_deps(server: Server) -> ConsoleDeps:
         silence=silenced,
         changes=changes,
         signal_text=signal_text,
+        trouble_text=trouble_text,
+        recent=server.recent.metrics,
         services=services,
         service_health=lambda: _health(server),
         sign_in=lambda token: "admin" if server.credentials.may_admin(token) else None,

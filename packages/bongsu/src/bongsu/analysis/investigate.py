@@ -25,7 +25,7 @@ class Investigator:
             seconds=catalog.analysis.deadline,
             per_read=catalog.analysis.deadline / 2,
             settle=catalog.analysis.settle,
-            step=_step(catalog),
+            step=finest_step(catalog),
         )
         self._store = store
         self._archive = archive
@@ -61,7 +61,7 @@ class Investigator:
         return [Window(o.since, o.resolved_at or time.time()) for o in others if o.id != incident_id]
 
 
-def _step(catalog: Catalog) -> float:
+def finest_step(catalog: Catalog) -> float:
     """Seconds between the points that are read: as fine as the telemetry, but no finer than a second."""
     scraped = [s.scrape_interval for s in catalog.sources.values() if isinstance(s, EmbeddedSource)]
     return max(1.0, min([Limits().step, *scraped]))

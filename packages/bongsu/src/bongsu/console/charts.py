@@ -1,4 +1,4 @@
-"""The charts of an incident, from stored evidence: one a signal that alerted, every service that has it."""
+"""The charts of an incident, from fresh or stored metrics: one a signal that alerted, with every service."""
 
 from collections.abc import Sequence
 
@@ -16,18 +16,19 @@ def charts(
     incident: Incident,
     alerts: Sequence[Alert],
     evidence: Evidence | None,
+    recent: Sequence[MetricEvidence],
     signal_text: SignalText,
     *,
     language: str,
     timezone: str,
 ) -> list[ChartSpec]:
-    if evidence is None:
-        return []
-    markers = tuple(ChartMarker(c.at, f"{c.service}: {c.summary}") for c in evidence.changes)
+    metrics = recent or (evidence.metrics if evidence else ())
+    changes = evidence.changes if evidence else ()
+    markers = tuple(ChartMarker(c.at, f"{c.service}: {c.summary}") for c in changes)
     specs = []
     for signal in dict.fromkeys(a.signal for a in alerts if a.signal):
         broken = [a for a in alerts if a.signal == signal]
-        read = [m for m in evidence.metrics if m.signal == signal]
+        read = [m for m in metrics if m.signal == signal]
         series = _series(read, {a.service for a in broken})
         if not any(line.role == "main" for line in series):
             continue
@@ -49,16 +50,23 @@ def charts(
 def _series(read: Sequence[MetricEvidence], broken: set[str]) -> tuple[ChartSeries, ...]:
     """The services that alerted in full lines first, then the others, the most moved first."""
     first = sorted(read, key=lambda m: (m.service not in broken, -_peak(m), m.service))
+    start = min(
+        (at for m in read for at, v in zip(m.times, m.values, strict=True) if v is not None), default=0.0
+    )
     return tuple(
         ChartSeries(
             m.service,
-            tuple(m.times),
-            tuple(None if v is None else float(f"{v:.5g}") for v in m.values),
+            tuple(at for at in m.times if at >= start),
+            tuple(_short(v) for at, v in zip(m.times, m.values, strict=True) if at >= start),
             "main" if m.service in broken else "context",
         )
         for m in first[:LINES]
         if m.times
     )
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")
 
 
 def _peak(metric: MetricEvidence) -> float:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bongsu.analysis.model import Analysis, Evidence
+from bongsu.analysis.model import Analysis, Evidence, MetricEvidence
 from bongsu.incidents.model import Alert, Delivery, Event, Incident, IncidentStatus
 from bongsu.signals.model import Severity, Text
 
@@ -51,11 +51,17 @@ class ServiceHealth:
     silenced_until: float | None = None
 
 
+async def _nothing_recent(_: Incident, __: Sequence[Alert]) -> Sequence[MetricEvidence]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleDeps:
     store: IncidentReader
     evidence: Callable[[str], Awaitable[Evidence | None]]
     analysis: Callable[[str], Awaitable[Analysis | None]]
+    recent: Callable[[Incident, Sequence[Alert]], Awaitable[Sequence[MetricEvidence]]] = _nothing_recent
+    """The alerting signals up to now; where there are none, charts show the stored evidence."""
     acknowledge: Callable[[str, str], Awaitable[Incident]]
     """``(incident, actor)``."""
     note: Callable[[str, str, str], Awaitable[None]]
@@ -65,6 +71,9 @@ class ConsoleDeps:
     changes: Callable[[], AsyncIterator[str]]
     """Ids of incidents as they change; one iterator an open page."""
     signal_text: Callable[[str, str], Text]
+    """``(service, signal)`` → what is measured."""
+    trouble_text: Callable[[str, str], Text]
+    """``(service, signal)`` → what to call it when it is bad."""
     services: Callable[[], Sequence[ServiceInfo]]
     service_health: Callable[[], Awaitable[Mapping[str, ServiceHealth]]]
     sign_in: Callable[[str], str | None]

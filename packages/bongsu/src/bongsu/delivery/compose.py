@@ -1,10 +1,9 @@
 """From an incident and what is known of it to what a message says, in the reader's language. Pure."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bongsu.analysis.model import Analysis, Evidence
+from bongsu.analysis.model import Analysis, Evidence, MetricEvidence
 from bongsu.catalog import Catalog
 from bongsu.delivery.message import (
     AlertLine,
@@ -19,7 +18,6 @@ from bongsu.delivery.message import (
 )
 from bongsu.incidents.model import Alert, AlertStatus, Incident, IncidentStatus
 from bongsu.signals.model import AnySignal
-from bongsu.sources.base import Series
 
 SignalOf = Callable[[str, str], AnySignal | None]
 """``(service, signal)`` → the signal, where the catalog knows it."""
@@ -40,8 +38,8 @@ class Known:
     alerts: Sequence[Alert]
     evidence: Evidence | None = None
     analysis: Analysis | None = None
-    recent: Series | None = None
-    """The leading signal up to now, fresher than the evidence."""
+    recent: Sequence[MetricEvidence] = ()
+    """The alerting signals up to now, fresher than the evidence."""
 
 
 def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: str, mention: bool) -> Message:
@@ -175,15 +173,10 @@ def chart(known: Known, catalog: Catalog, signal_of: SignalOf, language: str) ->
 
 def _series(known: Known, alert: Alert) -> tuple[tuple[float, ...], tuple[float | None, ...]] | None:
     """The alert's signal from its first value on: what lies before the telemetry began is no picture."""
-    if known.recent is not None and known.recent.times:
-        times: Sequence[float] = known.recent.times
-        values: Sequence[float | None] = [None if math.isnan(v) else v for v in known.recent.values]
-    else:
-        stored = known.evidence.metrics if known.evidence else ()
-        own = (m for m in stored if m.service == alert.service and m.signal == alert.signal)
-        metric = next(own, None)
-        if metric is None:
-            return None
-        times, values = metric.times, metric.values
-    first = next((i for i, value in enumerate(values) if value is not None), len(values))
-    return tuple(times[first:]), tuple(values[first:])
+    stored = known.evidence.metrics if known.evidence else ()
+    own = (m for m in (*known.recent, *stored) if m.service == alert.service and m.signal == alert.signal)
+    metric = next(own, None)
+    if metric is None:
+        return None
+    first = next((i for i, value in enumerate(metric.values) if value is not None), len(metric.values))
+    return tuple(metric.times[first:]), tuple(metric.values[first:])

@@ -1,26 +1,21 @@
 """Keeps one channel showing one incident: sends once, edits afterwards, and stores every outcome."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
-import structlog
 
 from bongsu.analysis.archive import Archive
+from bongsu.analysis.recent import Recent
 from bongsu.catalog import Catalog
 from bongsu.catalog.models import Route
 from bongsu.delivery.base import Destination, MessageGoneError, PermanentError, Shown, TemporaryError
 from bongsu.delivery.compose import Known, SignalOf, compose
 from bongsu.incidents.model import Delivery, DeliveryState, Event, Incident, IncidentStatus
 from bongsu.incidents.store import Store
-from bongsu.signals.query import FleetQuery
-from bongsu.sources.base import Series, Source, SourceError
-
-log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
-CHART_SECONDS = 600.0
 
 
 class Deliverer:
@@ -32,16 +27,14 @@ class Deliverer:
         store: Store,
         archive: Archive,
         destinations: Mapping[str, Destination],
-        source: Source,
-        queries: Sequence[FleetQuery],
+        recent: Recent,
         signal_of: SignalOf,
     ) -> None:
         self._catalog = catalog
         self._store = store
         self._archive = archive
         self._destinations = destinations
-        self._source = source
-        self._queries = {(q.name, service): q for q in queries for service in q.services}
+        self._recent = recent
         self._signal_of = signal_of
 
     def channels(self, incident: Incident) -> list[str]:
@@ -92,12 +85,13 @@ class Deliverer:
         if destination is None:
             raise PermanentError(f"channel {channel!r} cannot be used; see the log of the start")
         declared = self._catalog.channels[channel]
+        alerts = await self._store.alerts(incident.id)
         known = Known(
             incident=incident,
-            alerts=await self._store.alerts(incident.id),
+            alerts=alerts,
             evidence=await self._archive.evidence(incident.id),
             analysis=await self._archive.analysis(incident.id),
-            recent=await self._recent(incident),
+            recent=await self._recent.metrics(incident, alerts),
         )
         message = compose(
             known,
@@ -117,23 +111,6 @@ class Deliverer:
     def _mentions(self, incident: Incident, channel: str) -> bool:
         routes = [r for r in self._catalog.routes if channel in r.to and _takes(r, incident)]
         return any(route.mention for route in routes)
-
-    async def _recent(self, incident: Incident) -> Series | None:
-        """The leading signal from before the incident to now, or None: a picture is never worth a delay."""
-        alerts = await self._store.alerts(incident.id)
-        leading = next((a for a in alerts if a.service == incident.service and a.signal), None)
-        query = self._queries.get((leading.signal, leading.service)) if leading else None
-        if leading is None or query is None:
-            return None
-        end = min(time.time(), (incident.resolved_at or time.time()) + 60.0)
-        start = min(incident.since - 120.0, max(incident.since - 300.0, end - CHART_SECONDS))
-        one = replace(query, services={leading.service: query.services[leading.service]})
-        try:
-            series = await self._source.range(one, start, end, max(1.0, round((end - start) / 300)))
-        except SourceError as error:
-            log.warning("no fresh chart", incident=incident.id, error=str(error))
-            return None
-        return series[0] if series else None
 
     async def _silenced(self, incident: Incident) -> bool:
         alerts = await self._store.alerts(incident.id)

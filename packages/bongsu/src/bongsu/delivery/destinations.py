@@ -13,12 +13,12 @@ log = structlog.get_logger(__name__)
 
 
 def open_destinations(channels: Mapping[str, Channel]) -> dict[str, Destination]:
-    """A destination for each channel; one whose secret is missing is left out and said in the log."""
+    """A destination for each channel; one whose secret is missing or wrong is left out, as the log says."""
     opened: dict[str, Destination] = {}
     for name, channel in channels.items():
         try:
             opened[name] = _open(channel)
-        except SecretError as error:
+        except (SecretError, ValueError) as error:
             log.error("channel cannot be used", channel=name, error=str(error))
     return opened
 

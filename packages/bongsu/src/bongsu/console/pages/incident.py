@@ -1,13 +1,14 @@
 """One incident: what broke, why perhaps, what was read, what was done; and the buttons to answer it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from bongsu.analysis.model import Analysis, Evidence
+from bongsu.analysis.model import Analysis, Evidence, MetricEvidence
 from bongsu.console.charts import charts
 from bongsu.console.exhibits import anchor, exhibits
 from bongsu.console.guard import field
@@ -30,6 +31,7 @@ class Case:
     events: list[Event]
     deliveries: list[Delivery]
     evidence: Evidence | None
+    recent: Sequence[MetricEvidence]
     analysis: Analysis | None
 
     def silenceable(self) -> list[tuple[str, str]]:
@@ -104,7 +106,8 @@ async def _case(console: Console, incident_id: str) -> Case:
         deps.evidence(incident_id),
         deps.analysis(incident_id),
     )
-    return Case(incident, ordered(alerts), events, deliveries, evidence, analysis)
+    recent = await deps.recent(incident, alerts)
+    return Case(incident, ordered(alerts), events, deliveries, evidence, recent, analysis)
 
 
 def _charts(console: Console, request: Request, case: Case) -> list[ChartSpec]:
@@ -112,6 +115,7 @@ def _charts(console: Console, request: Request, case: Case) -> list[ChartSpec]:
         case.incident,
         case.alerts,
         case.evidence,
+        case.recent,
         console.deps.signal_text,
         language=console.reader(request).language,
         timezone=console.deps.timezone,
@@ -121,15 +125,16 @@ def _charts(console: Console, request: Request, case: Case) -> list[ChartSpec]:
 def _context(console: Console, request: Request, case: Case) -> dict[str, object]:
     signal_text = console.deps.signal_text
     language = console.reader(request).language
-    collected = case.evidence.collected_at if case.evidence else 0
+    drawn = max((m.times[-1] for m in case.recent if m.times), default=0.0)
+    newest = drawn or (case.evidence.collected_at if case.evidence else 0.0)
     return {
         "case": case,
         "incident": case.incident,
-        "title": headline(case.incident, case.alerts, signal_text, language),
+        "title": headline(case.incident, case.alerts, console.deps.trouble_text, language),
         "what": lambda alert: what_broke(alert, signal_text, language),
         "signal_name": lambda service, signal: signal_text(service, signal).in_(language) or signal,
         "charts": _charts(console, request, case),
-        "charts_version": f"{case.incident.version}-{collected:.0f}-{language}",
+        "charts_version": f"{case.incident.version}-{newest:.0f}-{language}",
         "found": exhibits(case.evidence, case.analysis),
         "anchor": anchor,
         "events": list(reversed(case.events)),

@@ -77,7 +77,7 @@ async def rows(console: Console, incidents: Sequence[Incident], language: str) -
     return [
         Row(
             incident,
-            headline(incident, own, console.deps.signal_text, language),
+            headline(incident, own, console.deps.trouble_text, language),
             tuple(dict.fromkeys([incident.service, *(a.service for a in own if a.service)])),
         )
         for incident, own in zip(incidents, alerts, strict=True)

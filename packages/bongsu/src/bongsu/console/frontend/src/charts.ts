@@ -20,6 +20,8 @@ export interface Spec {
   language: string;
 }
 
+const LIVE_MS = 5_000;
+
 /** The plots of one page, each in the figure that the server laid out for it. */
 export class Charts {
   private plots: uPlot[] = [];
@@ -28,6 +30,7 @@ export class Charts {
 
   constructor() {
     document.body.addEventListener("bongsu:theme", () => this.draw());
+    setInterval(() => void this.follow(), LIVE_MS);
     const resized = new ResizeObserver(() => this.fit());
     resized.observe(document.documentElement);
   }
@@ -38,9 +41,17 @@ export class Charts {
     const version = section?.dataset["version"] ?? "";
     if (section === null || version === this.version) return;
     this.version = version;
-    const answer = await fetch(section.dataset["charts"] ?? "", { headers: { accept: "application/json" } });
-    if (!answer.ok) return;
-    this.specs = (await answer.json()) as Spec[];
+    this.specs = (await ask(section)) ?? this.specs;
+    this.draw();
+  }
+
+  /** While the incident is open its lines grow; a change of what is drawn waits for the page's own refresh. */
+  private async follow(): Promise<void> {
+    const section = document.querySelector<HTMLElement>("[data-charts][data-open]");
+    if (section === null || document.hidden) return;
+    const specs = await ask(section);
+    if (specs === undefined || labels(specs) !== labels(this.specs)) return;
+    this.specs = specs;
     this.draw();
   }
 
@@ -63,6 +74,15 @@ export class Charts {
       }
     }
   }
+}
+
+async function ask(section: HTMLElement): Promise<Spec[] | undefined> {
+  const answer = await fetch(section.dataset["charts"] ?? "", { headers: { accept: "application/json" } });
+  return answer.ok ? ((await answer.json()) as Spec[]) : undefined;
+}
+
+function labels(specs: Spec[]): string {
+  return JSON.stringify(specs.map((spec) => [spec.title, ...spec.series.map((series) => series.label)]));
 }
 
 function newest(values: ArrayLike<number | null | undefined> | undefined): number | undefined {
