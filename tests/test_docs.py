@@ -35,6 +35,7 @@ SHELLS = {"", "sh", "bash", "console", "shell", "text"}
 COMMAND = re.compile(
     r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?P<word>(?:\S*/)?bongsu|\S*python3? -m bongsu|make)(?P<rest> .*|)$"
 )
+FENCED = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ENDS_A_COMMAND = {"|", ">", "2>", "&", "&&", "||", ";"}
 
 
@@ -45,26 +46,21 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> list[Block]:
     """The fenced code blocks, in order."""
-    fences = re.findall(
-        r"^```(\S*)[^\n]*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    return [Block(*fence) for fence in fences]
+    return [Block(*found.groups()) for found in FENCED.finditer(page.read_text(encoding="utf-8"))]
 
 
 def prose(page: Path) -> str:
-    """The page without its code."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return re.sub(r"`[^`\n]+`", "`code`", text)
+    """The page without its fenced code blocks."""
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
 
 
 def spans(page: Path) -> list[str]:
     """The inline code."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r"`([^`\n]+)`", text)
+    return re.findall(r"`([^`\n]+)`", prose(page))
 
 
 def links(page: Path) -> Iterator[str]:
-    text = prose(page)
+    text = re.sub(r"`[^`\n]+`", "`code`", prose(page))
     yield from re.findall(r"\]\(([^)\s]+)(?: \"[^\"]*\")?\)", text)
     yield from re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
     for srcset in re.findall(r"srcset=\"([^\"]+)\"", text):
@@ -73,9 +69,7 @@ def links(page: Path) -> Iterator[str]:
 
 def anchors(page: Path) -> set[str]:
     """The ids that GitHub gives to the headings."""
-    headings = re.findall(
-        r"^#+ +(.+)$", re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S), re.M
-    )
+    headings = re.findall(r"^#+ +(.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 
 
@@ -269,7 +263,9 @@ def test_every_dependency_has_its_line_and_every_line_its_dependency() -> None:
     names = {re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0] for requirement in wanted}
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     rows = {
-        name for cell in re.findall(r"^\| (`[^|]+) \|", text, re.M) for name in re.findall(r"`([^`]+)`", cell)
+        name
+        for cell in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
+        for name in re.findall(r"`([^`]+)`", cell)
     }
     ours = {"bongsu-instrument"}
     assert names - rows == ours

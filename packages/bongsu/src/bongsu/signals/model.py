@@ -1,10 +1,11 @@
 """A signal is data: a form, a metric and matchers, from which every query, rule and panel is derived."""
 
 import re
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic_core import CoreSchema
 
 from bongsu.signals.quantities import Duration, Quantity, format_duration, parse_duration, parse_quantity
@@ -98,6 +99,74 @@ class Threshold(Model):
         }
 
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
+_DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
+_HOURS = (
+    rf"(?P<days>{_DAY}(?:-{_DAY})?(?:,{_DAY}(?:-{_DAY})?)*)?"
+    rf"(?:(?:^|\s+)(?P<start>{_CLOCK})-(?P<end>{_CLOCK}|24:00))?"
+)
+
+
+class Hours(Model):
+    """Hours of the week: ``mon-fri 09:00-18:00``, ``sat,sun``, ``22:00-07:00`` (over midnight)."""
+
+    days: tuple[int, ...] = tuple(range(7))
+    """0 is Monday. Hours over midnight belong to the day on which they begin."""
+    start: int = 0
+    """Minutes after midnight."""
+    end: int = 1440
+    """Minutes after midnight; not later than ``start`` when the hours end on the next day."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        match = re.fullmatch(_HOURS, text.strip().lower())
+        if match is None or not text.strip():
+            raise ValueError(f"{text!r} are no hours; write them like 'mon-fri 09:00-18:00' or 'sat,sun'")
+        given: dict[str, Any] = {}
+        if match["days"]:
+            given["days"] = tuple(sorted({day for part in match["days"].split(",") for day in _days(part)}))
+        if match["start"]:
+            given |= {"start": _minutes(match["start"]), "end": _minutes(match["end"])}
+        if given.get("start", 0) == given.get("end"):
+            raise ValueError(f"{text!r} begins and ends at the same minute; leave the hours out for a whole day")
+        return given
+
+    def __contains__(self, local: datetime) -> bool:
+        """Whether ``local``, a time in the catalog's zone, lies within."""
+        minute = local.hour * 60 + local.minute
+        if self.start < self.end:
+            return local.weekday() in self.days and self.start <= minute < self.end
+        yesterday = (local.date() - timedelta(days=1)).weekday()
+        return (local.weekday() in self.days and minute >= self.start) or (
+            yesterday in self.days and minute < self.end
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "description": "Hours of the week in the catalog's time zone, such as 'mon-fri 09:00-18:00'",
+            "examples": ["mon-fri 09:00-18:00", "sat,sun", "22:00-07:00"],
+        }
+
+
+def _days(part: str) -> list[int]:
+    first, _, last = part.partition("-")
+    start, end = _DAYS.index(first), _DAYS.index(last or first)
+    return [day % 7 for day in range(start, end + 1 if end >= start else end + 8)]
+
+
+def _minutes(clock: str) -> int:
+    hours, minutes = clock.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
 Matchers = dict[str, str]
 """Label → anchored regular expression (RE2); a leading ``!`` negates. ``{status: "5.."}``."""
 
@@ -115,7 +184,21 @@ class _Base(Model):
     match: Matchers = Field(default_factory=dict)
     by: tuple[str, ...] = ()
     """Extra labels to keep apart beneath the service; the worst one is judged."""
+    select: dict[str, str] = Field(default_factory=dict)
+    """Labels that tell a service's series in this metric, in place of the service's own: an exporter that
+    speaks of many services does not carry their job. ``{namespace: "{namespace}"}`` takes what the service's
+    ``runs`` says; an entry that it leaves empty falls away."""
+    absent: Literal["ignore", "alert"] = "ignore"
+    """What it means when a service has no such series at all: nothing, or that every threshold is broken."""
+    active: tuple[Hours, ...] = ()
+    """When thresholds are judged, in the catalog's time zone; always unless given."""
     thresholds: dict[Severity, Threshold] = Field(default_factory=dict)
+    """Severity → the condition under which an alert of it fires."""
+
+    @field_validator("active", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @property
     def trouble(self) -> Text:
@@ -152,14 +235,27 @@ class Quantile(_Base):
     unit: Literal["s", "bytes", "count"] = "s"
 
 
+class Exclusion(Model):
+    """Groups in which any of these series is above zero are left out: read-only mounts, for one."""
+
+    metric: str
+    match: Matchers = Field(default_factory=dict)
+
+
 class Gauge(_Base):
     """The present value, aggregated over the series of a service, with an optional divisor."""
 
     form: Literal["gauge"]
     metric: str
     agg: Literal["sum", "max", "min", "avg"] = "max"
+    over: Literal["min", "max", "avg", "last"] | None = None
+    """What is taken of each series' samples within ``window``, before ``agg``; the present value unless
+    given. ``min`` asks that a condition lasts, ``max`` that no short one is missed."""
     divisor: str | None = None
     divisor_match: Matchers = Field(default_factory=dict)
+    complement: bool = False
+    """One minus the quotient: what is used, of a metric that says what is free."""
+    unless: Exclusion | None = None
 
 
 class Increase(_Base):
@@ -175,6 +271,10 @@ class Age(_Base):
     form: Literal["age"]
     metric: str
     unit: Literal["s"] = "s"
+    left: bool = False
+    """Seconds until the earliest timestamp instead: how long a certificate still holds."""
+    over: Literal["last"] | None = None
+    """The newest sample within ``window``, where a metric is scraped too seldom to be present."""
 
 
 class Presence(_Base):
@@ -184,10 +284,12 @@ class Presence(_Base):
     metric: str = "up"
     unit: Literal["bool"] = "bool"
     worse: Literal["up", "down"] = "down"
+    absent: Literal["ignore", "alert"] = "alert"
 
 
 class Expr(_Base):
-    """Raw PromQL, with ``$selector`` for the service's matchers and ``$window``; Prometheus only."""
+    """Raw PromQL, with ``$selector`` for the service's matchers, ``$window``, and ``{by}`` for the labels
+    to group by (the service's own, then ``by``). For Prometheus-compatible sources only."""
 
     form: Literal["expr"]
     expr: str
