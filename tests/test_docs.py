@@ -210,7 +210,7 @@ def test_the_readme_shows_the_same_in_both_languages() -> None:
     assert list(catalogs(en)) == list(catalogs(ko))
     assert sorted(commands(en)) == sorted(commands(ko))
     outside = {"README.md", "README.ko.md"}
-    assert {*links(en)} - outside == {*links(ko)} - outside
+    assert {*links(en)} - outside == {link.replace(".ko.png", ".png") for link in links(ko)} - outside
 
 
 def code_of(block: Block) -> tuple[str, str]:
@@ -246,6 +246,17 @@ def form_of(kind: type) -> str:
 def flat(text: str) -> str:
     """``text`` without the white space that only lays it out."""
     return re.sub(r"(?<=[(\[]) | (?=[)\]])", "", " ".join(text.split()))
+
+
+def test_rooms_import_only_what_stands_before_them_in_the_architecture() -> None:
+    text = " ".join((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split())
+    [order] = re.findall(r"`signals` →[^.]*", text)
+    rooms = re.findall(r"`([a-z]+)`", order)
+    assert len(rooms) == 10
+    for number, room in enumerate(rooms):
+        code = "".join(path.read_text(encoding="utf-8") for path in (SOURCES[0] / room).rglob("*.py"))
+        imported = set(re.findall(r"^\s*(?:from|import) bongsu\.([a-z_]+)", code, re.MULTILINE))
+        assert imported <= set(rooms[: number + 1]), room
 
 
 def test_every_dependency_has_its_line_and_every_line_its_dependency() -> None:

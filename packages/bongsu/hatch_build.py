@@ -1,4 +1,4 @@
-"""Builds the console's scripts and styles, so that a wheel, an sdist and an editable install carry them.
+"""Builds the console's scripts and styles, and packs the demo shop, so that every distribution carries them.
 
 Only a git checkout needs npm: the sdist holds the built files and a stamp of what they were built from.
 """
@@ -30,12 +30,26 @@ class ConsoleBuildHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
+        if version != "editable":
+            build_data["force_include"].update(_shop(root, self.target_name))
         if _is_fresh(root):
             self.app.display_info("Console: the built pages are up to date; npm is not needed.")
             return
         npm, where = _npm()
         built = _build(root / CONSOLE, npm)
         self.app.display_info(f"Console: built {built} files with npm from {where}.")
+
+
+def _shop(root: Path, target: str) -> dict[str, str]:
+    """The demo shop goes into the wheel; it lies in the repository's examples, or in the sdist's."""
+    folder = next(
+        (f for f in (root / "examples", root.parents[1] / "examples") if (f / "shop").is_dir()), None
+    )
+    if folder is None:
+        return {}
+    inside = "bongsu/examples" if target == "wheel" else "examples"
+    files = [p for p in sorted((folder / "shop").rglob("*")) if p.suffix in {".py", ".yaml", ".md"}]
+    return {str(p): f"{inside}/{p.relative_to(folder).as_posix()}" for p in files}
 
 
 def _is_fresh(root: Path) -> bool:

@@ -46,7 +46,8 @@ class Server:
         self.settings = settings
         self.started_at = time.time()
         data = settings.data
-        data.mkdir(parents=True, exist_ok=True)
+        # What was read of the services may be private: the folder is for its owner alone.
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.credentials = load_credentials(data)
         self.services = resolve(catalog)
         self.queries = fleet_queries(self.services.values())
@@ -139,7 +140,8 @@ class Server:
     def _open_source(self) -> Source:
         for name, spec in self.catalog.sources.items():
             if isinstance(spec, PrometheusSpec):
-                return PrometheusSource(name, spec.url)
+                token = spec.token.reveal() if spec.token is not None else None
+                return PrometheusSource(name, spec.url, token=token, timeout=spec.timeout)
         if self.telemetry is None:
             self.telemetry = EmbeddedStore(self.settings.data / "telemetry.duckdb", 3 * 86400.0, 2 * 2**30)
         return EmbeddedSource(self.telemetry)

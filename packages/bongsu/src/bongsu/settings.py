@@ -8,9 +8,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BONGSU_")
 
-    catalog: Path = Path("bongsu.yaml")
-    environment: str = ""
-    """Overlay of the catalog: ``overlays/<environment>.yaml``."""
     data: Path = Path("bongsu-data")
     host: str = "127.0.0.1"
     port: int = 8765

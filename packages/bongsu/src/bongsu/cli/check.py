@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("catalog", type=click.Path(path_type=Path), default="bongsu.yaml")
-@click.option("--env", "environment", default="", help=say("Overlay to put on top.", "위에 겹칠 환경 이름."))
+@click.option(
+    "--env",
+    "environment",
+    envvar="BONGSU_ENV",
+    default="",
+    help=say("Overlay to put on top.", "위에 겹칠 환경 이름."),
+)
 def check(catalog: Path, environment: str) -> None:
     loaded = load_or_exit(catalog, environment)
     text = say(

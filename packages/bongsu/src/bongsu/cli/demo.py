@@ -1,6 +1,7 @@
 """``bongsu demo``: the demo shop, a fault, and the whole chain telling about it."""
 
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -59,6 +60,8 @@ def demo(**options: Any) -> None:
             raise click.BadParameter(
                 f"{options['fault']!r}; known: {', '.join(shop_faults())}", param_hint="--fault"
             )
+        # Whoever ends the demo, what it started ends with it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         outcome = asyncio.run(_run(**options))
     except (DemoError, ProcessError) as error:
         raise click.ClickException(str(error)) from None

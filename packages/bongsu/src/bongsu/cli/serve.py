@@ -16,7 +16,13 @@ from bongsu.cli.check import load_or_exit
     )
 )
 @click.argument("catalog", type=click.Path(path_type=Path), default="bongsu.yaml")
-@click.option("--env", "environment", default="", help=say("Overlay to put on top.", "위에 겹칠 환경 이름."))
+@click.option(
+    "--env",
+    "environment",
+    envvar="BONGSU_ENV",
+    default="",
+    help=say("Overlay to put on top.", "위에 겹칠 환경 이름."),
+)
 @click.option("--host", help=say("Address to bind; loopback unless given.", "바인드할 주소. 기본은 루프백."))
 @click.option("--port", type=int, help=say("Port; 8765 unless given.", "포트. 기본은 8765."))
 @click.option("--data", type=click.Path(path_type=Path), help=say("Where data are kept.", "데이터를 둘 곳."))
@@ -32,8 +38,8 @@ def serve(catalog: Path, **options: Any) -> None:
     from bongsu.server import Server
     from bongsu.settings import Settings
 
-    given = {key: value for key, value in options.items() if value is not None}
-    settings = Settings(catalog=catalog, **given)
+    given = {key: value for key, value in options.items() if value is not None and key != "environment"}
+    settings = Settings(**given)
     configure()
     rooms = Server(loaded, settings)
     config = uvicorn.Config(
