@@ -12,6 +12,7 @@ from bongsu.analysis.collect import Limits, collect
 from bongsu.analysis.model import Window
 from bongsu.analysis.rank import analyse
 from bongsu.analysis.windows import BaselineRule, choose_baseline
+from bongsu.signals.model import Text
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Change, LogRecord, Series, SourceError, Span
 
@@ -55,7 +56,9 @@ class Broken(Shop):
 def test_a_failing_source_is_a_gap(shop: Shop) -> None:
     broken = BrokenLogs(SHOP, 7, Fault("error", "payments", strength=0.9))
     evidence = asyncio.run(collect(request(broken, [alert("gateway")]), broken))
-    assert any("connection refused" in gap and "logs" in gap for gap in evidence.gaps)
+    assert any("connection refused" in gap.en and "logs" in gap.en for gap in evidence.gaps)
+    assert any("connection refused" in gap.ko and "장애 중 로그" in gap.ko for gap in evidence.gaps)
+    assert not any(gap.minor for gap in evidence.gaps)
     assert not evidence.logs
     analysis = analyse(evidence)
     assert analysis.suspects[0].service == "payments"
@@ -65,7 +68,25 @@ def test_a_failing_source_is_a_gap(shop: Shop) -> None:
 def test_an_unexpected_exception_is_a_gap() -> None:
     broken = Broken(SHOP, 7, Fault("error", "payments", strength=0.9))
     evidence = asyncio.run(collect(request(broken, [alert("gateway")]), broken))
-    assert any("not even a SourceError" in gap for gap in evidence.gaps)
+    assert any(gap.en == "changes: not even a SourceError" for gap in evidence.gaps)
+
+
+class Fragile(Shop):
+    async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
+        raise SourceError("simulated: no such metric")
+
+
+def test_a_signal_that_could_not_be_read_is_named_by_what_it_means() -> None:
+    fragile = Fragile(SHOP, 7, None)
+    asked = request(fragile, [alert("gateway")])
+    help_ = Text(en="share of requests that fail", ko="실패한 요청의 비율")
+    named = [replace(q, signal=q.signal.model_copy(update={"help": help_})) for q in asked.queries]
+    evidence = asyncio.run(collect(replace(asked, queries=named), fragile))
+    said = {gap.en: gap.ko for gap in evidence.gaps}
+    assert (
+        said["share of requests that fail: simulated: no such metric"]
+        == "실패한 요청의 비율: simulated: no such metric"
+    )
 
 
 def test_the_deadline_holds_with_a_hanging_source() -> None:
@@ -74,7 +95,8 @@ def test_the_deadline_holds_with_a_hanging_source() -> None:
     started = time.monotonic()
     evidence = asyncio.run(collect(asked, hanging))
     assert time.monotonic() - started < 2.5
-    assert any("no answer within" in gap and "spans" in gap for gap in evidence.gaps)
+    assert any("no answer within" in gap.en and "spans" in gap.en for gap in evidence.gaps)
+    assert any("초 안에 응답이 없었습니다" in gap.ko and "스팬" in gap.ko for gap in evidence.gaps)
     assert evidence.changes is not None
     assert not evidence.calls
 
@@ -105,7 +127,8 @@ def test_the_neighbourhood_alone_is_asked_for(shop: Shop) -> None:
 
 def test_size_is_bounded_and_said(shop: Shop) -> None:
     evidence = asyncio.run(collect(request(shop, [alert("gateway")], spans=400, log_templates=3), shop))
-    assert any(gap.startswith("Spans of the incident: only a part") for gap in evidence.gaps)
+    assert any(gap.en.startswith("Spans of the incident: only a part") for gap in evidence.gaps)
+    assert any(gap.ko.startswith("장애 중 스팬: 일부만") for gap in evidence.gaps)
     assert len(evidence.logs) <= 3
     assert sum(c.count for c in evidence.calls) < 1000
 
@@ -119,7 +142,7 @@ def test_exemplars_are_failed_slow_and_clean(shop: Shop) -> None:
 def test_short_history_is_said_and_used() -> None:
     young = Shop(SHOP, 7, Fault("error", "payments", strength=0.9), before=80)
     evidence = asyncio.run(collect(request(young, [alert("gateway")]), young))
-    assert any("could be compared with" in gap for gap in evidence.gaps)
+    assert any("could be compared with" in gap.en and gap.minor for gap in evidence.gaps)
     assert evidence.baseline.end < ONSET
     assert analyse(evidence).suspects[0].service == "payments"
 
@@ -162,17 +185,19 @@ class TestBaseline:
         busy = [Window(6000, 9000), Window(9200, 9900)]
         window, gaps = choose_baseline(10_000, busy, self.rule)
         assert window == Window(9000, 9200)
-        assert "200 s" in gaps[0]
+        assert "200 s" in gaps[0].en
+        assert "200초" in gaps[0].ko
 
     def test_says_when_every_stretch_is_contaminated(self) -> None:
         window, gaps = choose_baseline(10_000, [Window(0, 20_000)], self.rule)
         assert window == Window(9640, 9940)
-        assert "contaminated" in gaps[0]
+        assert "contaminated" in gaps[0].en
+        assert not gaps[0].minor
 
     def test_short_history(self) -> None:
         window, gaps = choose_baseline(10_000, [], self.rule, history_start=9960)
         assert window == Window(9960, 9980)
-        assert "only 20 s" in gaps[0]
+        assert "only 20 s" in gaps[0].en
 
     def test_no_history_at_all(self) -> None:
         window, gaps = choose_baseline(10_000, [], self.rule, history_start=10_050)

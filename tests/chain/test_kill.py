@@ -61,3 +61,13 @@ async def test_a_crash_between_the_answer_and_the_receipt_never_loses_the_messag
     await chain.until("closed")
     assert 1 <= len(chain.messages) <= 2
     assert "✅" in chain.messages[-1]["embeds"][0]["title"]
+
+
+async def test_an_incident_whose_only_channel_refuses_it_still_closes(chain: Chain) -> None:
+    chain.inbox.alive = False
+    await chain.post("/webhooks/alertmanager", webhook())
+    await chain.until("refused")
+    await chain.post("/webhooks/alertmanager", webhook("resolved"))
+    whole = await chain.until("closed")
+    assert [d["state"] for d in whole["deliveries"]] == ["refused"]
+    assert "webhooks/" not in whole["deliveries"][0]["error"]

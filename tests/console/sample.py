@@ -10,6 +10,7 @@ from bongsu.analysis.model import (
     ChangeEvidence,
     EdgeEvidence,
     Evidence,
+    Gap,
     LogEvidence,
     MetricEvidence,
     Reason,
@@ -25,6 +26,7 @@ from bongsu.incidents.model import (
     AlertStatus,
     Delivery,
     DeliveryState,
+    Detail,
     Event,
     Incident,
     IncidentStatus,
@@ -71,6 +73,10 @@ def _alert(service: str, signal: str, severity: Severity, since: float, **more: 
     return Alert(**values)  # type: ignore[arg-type]
 
 
+def _alerted(service: str, **more: str) -> Detail:
+    return {"alert": f"{service} error_ratio", "service": service, "signal": "error_ratio", **more}
+
+
 def _add_outage(shop: Shop, since: float, now: float) -> None:
     shop.incidents["3f9c1a7be2d04856"] = Incident(
         id="3f9c1a7be2d04856",
@@ -93,18 +99,27 @@ def _add_outage(shop: Shop, since: float, now: float) -> None:
     ]
     told = "shop-incidents"
     shop.by_events["3f9c1a7be2d04856"] = [
-        Event(incident="x", at=at, kind=kind, text=text, actor=actor)
-        for at, kind, text, actor in (
-            (since, "first_bad_sample", "payments error_ratio 12.4 %", ""),
-            (since + 5, "alert", "payments: share of requests that fail (5xx)", ""),
-            (since + 13, "joined", "orders error_ratio joined because orders calls payments", ""),
-            (since + 17, "joined", "gateway error_ratio joined because gateway calls orders", ""),
-            (since + 19, "analysed", "read 8 metrics, 412 spans, 1,204 log lines in 1.9 s", ""),
-            (since + 21, "delivered", told, ""),
-            (since + 22, "refused", "payments-oncall: 403 missing access", ""),
-            (since + 190, "note", "Rolling payments back to 2.8.1. Provider status page is green.", "minsu"),
+        Event(incident="x", at=since + at, kind=kind, detail=detail)
+        for at, kind, detail in (
+            (0, "first_bad_sample", _alerted("payments")),
+            (5, "alert", _alerted("payments")),
+            (13, "joined", _alerted("orders", why="depends_on", other="payments")),
+            (17, "joined", _alerted("gateway", why="depends_on", other="orders")),
+            (18, "escalated", _alerted("payments", before="P2", after="P1")),
+            (19, "analysed", {"suspect": "payments"}),
+            (21, "delivered", {"channel": told}),
+            (22, "refused", {"channel": "payments-oncall", "error": "403 missing access"}),
         )
     ]
+    shop.by_events["3f9c1a7be2d04856"].append(
+        Event(
+            incident="x",
+            at=since + 190,
+            kind="note",
+            text="Rolling payments back to 2.8.1. Provider status page is green.",
+            actor="minsu",
+        )
+    )
     shop.by_deliveries["3f9c1a7be2d04856"] = [
         Delivery(
             incident="x", channel=told, kind="discord", state=DeliveryState.DELIVERED,
@@ -192,7 +207,7 @@ def _evidence(since: float, now: float) -> Evidence:
                 before="2.8.1", after="2.9.0",
             )
         ],
-        gaps=["inventory logs: no answer within 4 s"],
+        gaps=[Gap("inventory logs: no answer within 4 s", "inventory 로그: 4초 안에 응답이 없었습니다")],
     )  # fmt: skip
 
 

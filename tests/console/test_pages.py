@@ -93,7 +93,8 @@ def test_telemetry_is_never_markup(signed_in: TestClient, shop: Shop) -> None:
         for a in shop.by_alerts[OUTAGE]
     ]
     shop.by_events[OUTAGE] = [
-        msgspec.structs.replace(e, text=HOSTILE, actor=HOSTILE) for e in shop.by_events[OUTAGE]
+        msgspec.structs.replace(e, text=HOSTILE, actor=HOSTILE, detail=dict.fromkeys(e.detail, HOSTILE))
+        for e in shop.by_events[OUTAGE]
     ]
     shop.change(OUTAGE, title=HOSTILE, service=HOSTILE, owner=HOSTILE)
     for path in PAGES[:3]:
@@ -114,6 +115,12 @@ def test_pages_are_said_in_the_readers_language(signed_in: TestClient) -> None:
     chosen = signed_in.post("/preferences", data={"form_token": token, "language": "en", "next": "/"})
     assert chosen.headers["location"] == "/"
     assert '<html lang="en"' in signed_in.get("/", headers=korean).text
+
+
+def test_gaps_are_said_in_the_readers_language(signed_in: TestClient) -> None:
+    page = signed_in.get(f"/incidents/{OUTAGE}", headers={"accept-language": "ko"}).text
+    assert "inventory 로그: 4초 안에 응답이 없었습니다" in page
+    assert "no answer within" not in page
 
 
 def test_a_theme_is_kept_and_a_strange_one_is_not(signed_in: TestClient) -> None:

@@ -64,8 +64,20 @@ async def test_alerts_of_one_fault_join_along_the_call_graph(store: Store) -> No
     [opened] = await take(store, alert("gateway"))
     [joined] = await take(store, alert("payments", at=1003.0), now=1003.0)
     assert joined.id == opened.id
-    why = [e.text for e in await store.events(opened.id) if e.kind == "joined"]
-    assert why == ["payments: errors joined because gateway depends on payments"]
+    [how] = [e for e in await store.events(opened.id) if e.kind == "joined"]
+    alerted = {"alert": "payments: errors", "service": "payments", "signal": "errors"}
+    assert how.detail == {**alerted, "why": "dependent", "other": "gateway"}
+    assert how.text == ""
+
+
+@pytest.mark.parametrize(
+    ("service", "why", "other"), [("orders", "same_service", "orders"), ("gateway", "depends_on", "orders")]
+)
+async def test_the_timeline_has_why_an_alert_joined(store: Store, service: str, why: str, other: str) -> None:
+    [opened] = await take(store, alert("orders"))
+    await take(store, alert(service, name="latency"), now=1001.0)
+    [how] = [e for e in await store.events(opened.id) if e.kind == "joined"]
+    assert (how.detail["why"], how.detail["other"]) == (why, other)
 
 
 async def test_services_that_do_not_call_one_another_have_incidents_of_their_own(store: Store) -> None:
@@ -99,7 +111,8 @@ async def test_an_alert_that_grows_worse_escalates_its_incident(store: Store) ->
     await take(store, alert("payments"))
     [incident] = await take(store, alert("payments", severity=Severity.P1), now=1010.0)
     assert incident.severity is Severity.P1
-    assert "escalated" in await kinds(store, incident)
+    [escalated] = [e for e in await store.events(incident.id) if e.kind == "escalated"]
+    assert (escalated.detail["before"], escalated.detail["after"]) == ("P2", "P1")
 
 
 async def test_an_incident_resolves_with_its_last_alert(store: Store) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from bongsu.delivery.base import Shown
 from bongsu.engine import Engine
-from bongsu.incidents.model import Alert, Event, Incident, IncidentStatus
+from bongsu.incidents.model import Alert, Detail, Event, Incident, IncidentStatus
 from bongsu.incidents.record import Policy, record
 from bongsu.incidents.store import Store
 
@@ -125,6 +125,7 @@ class Lifecycle:
                     await engine.send(workflow_id, "changed", state["version"], key=key)
                 known = state
             if state["resolved"] or state["episode"] > episode:
+                await engine.step("close", self._close, incident_id, episode)
                 return
             await engine.receive("changed", WAKE_SECONDS)
 
@@ -153,7 +154,7 @@ class Lifecycle:
         except Exception as error:
             # People are told on time even when the analysis cannot be made.
             log.exception("analysis failed", incident=incident_id)
-            await self._event(incident_id, "note", f"the analysis failed: {type(error).__name__}")
+            await self._event(incident_id, "analysis_failed", {"error": type(error).__name__})
         self._announce(incident_id)
 
     async def _route(self, incident_id: str) -> list[str]:
@@ -171,16 +172,14 @@ class Lifecycle:
         incident = await self._store.incident(incident_id)
         if incident is None or incident.status is not IncidentStatus.RESOLVED:
             return
-        deliveries = await self._store.deliveries(incident_id)
-        if all(d.version >= incident.version or d.state == "refused" for d in deliveries):
-            await self._event(
-                incident_id, "closed", "every channel shows the end", f"closed-{incident_id}-{episode}"
-            )
+        deliveries = {d.channel: d for d in await self._store.deliveries(incident_id)}
+        known = [deliveries.get(channel) for channel in self._delivering.channels(incident)]
+        if all(d is not None and (d.version >= incident.version or d.state == "refused") for d in known):
+            await self._event(incident_id, "closed", {}, f"closed-{incident_id}-{episode}")
 
-    async def _event(self, incident_id: str, kind: str, text: str, key: str | None = None) -> None:
-        await self._store.add_event(
-            Event(incident=incident_id, at=time.time(), kind=kind, text=text), key=key
-        )
+    async def _event(self, incident_id: str, kind: str, detail: Detail, key: str | None = None) -> None:
+        event = Event(incident=incident_id, at=time.time(), kind=kind, detail=detail)
+        await self._store.add_event(event, key=key)
 
 
 def _incident_workflow_id(incident_id: str, episode: int) -> str:

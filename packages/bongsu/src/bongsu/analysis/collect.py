@@ -1,7 +1,7 @@
 """Read what happened round an incident: metrics, error logs, spans and changes, bounded in time and size."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,14 +15,16 @@ from bongsu.analysis.model import (
     ChangeEvidence,
     EdgeEvidence,
     Evidence,
+    Gap,
     LogEvidence,
     MetricEvidence,
+    Say,
     TraceEvidence,
     Window,
 )
 from bongsu.analysis.numbering import numbered
 from bongsu.analysis.peers import learn_peers
-from bongsu.analysis.reading import Reader
+from bongsu.analysis.reading import Question, Reader
 from bongsu.analysis.redact import redact
 from bongsu.analysis.spans import by_trace, untruncated, whole_traces
 from bongsu.analysis.windows import BaselineRule, choose_baseline
@@ -30,7 +32,7 @@ from bongsu.incidents.model import Alert
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Change, LogRecord, Series, Source, Span
 
-_Questions = dict[str, Callable[[], Awaitable[Any]]]
+_PERIODS = {"baseline": "장애 이전", "incident": "장애 중"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,19 +145,27 @@ async def _metrics_and_changes(
     start, end = min(baseline.start, request.onset - 300.0), request.window.end
     step = max(request.limits.step, (end - start) / request.limits.points)
     queries = [_narrowed(query, services) for query in request.queries]
-    questions: _Questions = {
-        f"metric {query.name}#{index}": partial(_range, source, query, (start, end, step), request.limits)
+    questions = {
+        f"metric {index}": Question(
+            _measured(query), partial(_range, source, query, (start, end, step), request.limits)
+        )
         for index, query in enumerate(queries)
         if query.services
     }
-    questions["changes"] = partial(source.changes, request.onset - request.limits.changes_back, request.now)
+    since = request.onset - request.limits.changes_back
+    questions["changes"] = Question(Say("changes", "변경 이력"), partial(source.changes, since, request.now))
     answers = await reader.ask(questions, share=0.5)
     metrics = []
     for index, query in enumerate(queries):
-        series: Sequence[Series] = answers.get(f"metric {query.name}#{index}", ())
+        series: Sequence[Series] = answers.get(f"metric {index}", ())
         metrics += metric_evidence(query, series, services, request.window, baseline, request.alerts)
     metrics.sort(key=lambda m: (m.service, m.signal))
     return metrics, _changes(answers.get("changes", ()), services)
+
+
+def _measured(query: FleetQuery) -> Say:
+    help_ = query.signal.help
+    return Say(help_.in_("en") or query.name, help_.in_("ko") or query.name)
 
 
 def _narrowed(query: FleetQuery, services: set[str]) -> FleetQuery:
@@ -198,28 +208,30 @@ def _asked_services(request: CollectRequest) -> list[str]:
     return request.services if len(request.known) > request.limits.services_by_name else []
 
 
-def _log_questions(request: CollectRequest, source: Source, baseline: Window) -> _Questions:
+def _log_questions(request: CollectRequest, source: Source, baseline: Window) -> dict[str, Question]:
     limit = request.limits.log_lines
     return {
-        f"logs of the {name}": partial(
-            source.logs, request.services, window.start, window.end, errors_only=True, limit=limit
+        f"logs of the {name}": Question(
+            Say(f"logs of the {name}", f"{_PERIODS[name]} 로그"),
+            partial(source.logs, request.services, window.start, window.end, errors_only=True, limit=limit),
         )
         for name, window in (("baseline", baseline), ("incident", request.window))
     }
 
 
-def _span_questions(request: CollectRequest, source: Source, baseline: Window) -> _Questions:
+def _span_questions(request: CollectRequest, source: Source, baseline: Window) -> dict[str, Question]:
     """Each window in slices, so that a limit thins the whole window instead of cutting off its end."""
     slices = max(1, request.limits.span_slices)
     services, limit = _asked_services(request), max(1, request.limits.spans // slices)
-    questions: _Questions = {}
+    questions = {}
     for name, window in (("baseline", baseline), ("incident", request.window)):
         length = (window.end - window.start) / slices
         for index in range(slices):
             start = window.start + index * length
             end = window.end if index == slices - 1 else start + length
-            questions[f"spans of the {name}#{index}"] = partial(
-                source.spans, start, end, services=services, limit=limit
+            questions[f"spans of the {name}#{index}"] = Question(
+                Say(f"spans of the {name}", f"{_PERIODS[name]} 스팬"),
+                partial(source.spans, start, end, services=services, limit=limit),
             )
     return questions
 
@@ -239,7 +251,7 @@ def _spans(request: CollectRequest, answers: Mapping[str, Any], name: str) -> tu
 
 def _digest_spans(
     request: CollectRequest, answers: Mapping[str, Any], baseline: Window
-) -> tuple[list[CallEvidence], list[EdgeEvidence], dict[str, tuple[str, list[Span]]], list[str]]:
+) -> tuple[list[CallEvidence], list[EdgeEvidence], dict[str, tuple[str, list[Span]]], list[Gap]]:
     before, cut_before = _spans(request, answers, "baseline")
     during, cut_during = _spans(request, answers, "incident")
     before = whole_traces(before, baseline.end)
@@ -251,17 +263,28 @@ def _digest_spans(
     reasons = telling_traces(during, before, request.limits.traces_each)
     traces = by_trace([*before, *during])
     chosen = {trace_id: (why, traces[trace_id]) for trace_id, why in reasons.items()}
-    limit = request.limits.spans
     names = [name for name, cut in (("baseline", cut_before), ("incident", cut_during)) if cut]
-    gaps = [f"Spans of the {name}: only a part was read (limit {limit} spans)." for name in names]
+    gaps = [_truncated(name, request.limits.spans) for name in names]
     return calls + more_calls, edges + more_edges, chosen, gaps
+
+
+def _truncated(period: str, limit: int) -> Gap:
+    return Gap(
+        f"Spans of the {period}: only a part was read (limit {limit} spans).",
+        f"{_PERIODS[period]} 스팬: 일부만 읽었습니다 (한도 {limit}개).",
+    )
 
 
 async def _whole_traces(
     request: CollectRequest, source: Source, reader: Reader, chosen: Mapping[str, tuple[str, list[Span]]]
 ) -> list[TraceEvidence]:
     """The chosen traces in full where the source gives them in time, else as far as they were read."""
-    questions: _Questions = {f"trace {trace_id}": partial(source.trace, trace_id) for trace_id in chosen}
+    questions = {
+        f"trace {trace_id}": Question(
+            Say(f"trace {trace_id}", f"트레이스 {trace_id}"), partial(source.trace, trace_id)
+        )
+        for trace_id in chosen
+    }
     answers = await reader.ask(questions)
     return [
         trace_evidence(trace_id, why, answers.get(f"trace {trace_id}") or spans, request.limits.trace_spans)

@@ -51,8 +51,8 @@ class Investigator:
         evidence = await collect(request, self._source)
         analysis = analyse(evidence)
         await self._archive.put(evidence, analysis)
-        first = analysis.suspects[0].service if analysis.suspects else "no cause found"
-        event = Event(incident=incident_id, at=time.time(), kind="analysed", text=first)
+        first = analysis.suspects[0].service if analysis.suspects else None
+        event = Event(incident=incident_id, at=time.time(), kind="analysed", detail={"suspect": first})
         await self._store.add_event(event)
         return analysis
 

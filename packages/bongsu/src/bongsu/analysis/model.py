@@ -13,6 +13,13 @@ class Say(msgspec.Struct, frozen=True):
         return self.ko if language == "ko" else self.en
 
 
+class Gap(Say, frozen=True):
+    """What could not be read, in a sentence."""
+
+    minor: bool = False
+    """Worth a line on the incident's page, but not in a message."""
+
+
 class Window(msgspec.Struct, frozen=True):
     start: float
     end: float
@@ -140,8 +147,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     calls: list[CallEvidence] = []
     edges: list[EdgeEvidence] = []
     changes: list[ChangeEvidence] = []
-    gaps: list[str] = []
-    """What could not be read, in a sentence each."""
+    gaps: list[Gap] = []
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,4 +173,4 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Best first; empty when nothing stands out."""
     abstained: bool
     summary: Say
-    gaps: list[str] = []
+    gaps: list[Gap] = []

@@ -108,7 +108,7 @@ def _summary(best: Suspect, check: PathCheck) -> Say:
 
 
 def _nothing(evidence: Evidence) -> Say:
-    if evidence.gaps:
+    if any(not gap.minor for gap in evidence.gaps):
         return Say(
             "No cause found: nothing that could be read stands out from before. Some evidence is missing.",
             "원인을 찾지 못했습니다. 확인한 범위에서는 이전과 뚜렷이 다른 점이 없습니다. "

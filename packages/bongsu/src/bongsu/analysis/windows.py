@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bongsu.analysis.model import Window
+from bongsu.analysis.model import Gap, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class BaselineRule:
 
 def choose_baseline(
     onset: float, busy: Sequence[Window], rule: BaselineRule, history_start: float | None = None
-) -> tuple[Window, list[str]]:
+) -> tuple[Window, list[Gap]]:
     """The latest clean stretch before ``onset`` and what is imperfect about it.
 
     Clean means overlapping none of ``busy`` (windows of other incidents, Unix seconds). The stretch is
@@ -41,11 +41,22 @@ def choose_baseline(
     if widest is not None and widest.end - widest.start >= rule.shortest:
         return widest, [_short(widest.end - widest.start)]
     taken = Window(max(floor, last - rule.longest), last)
-    return taken, ["Baseline: no stretch before onset was free of other incidents; it may be contaminated."]
+    return taken, [_CONTAMINATED]
 
 
-def _short(seconds: float) -> str:
-    return f"Baseline: only {max(0, round(seconds))} s before onset could be compared with."
+_CONTAMINATED = Gap(
+    "Baseline: no stretch before onset was free of other incidents; it may be contaminated.",
+    "비교 기준: 발생 전 구간이 모두 다른 장애와 겹쳐 비교 결과가 정확하지 않을 수 있습니다.",
+)
+
+
+def _short(seconds: float) -> Gap:
+    length = max(0, round(seconds))
+    return Gap(
+        f"Baseline: only {length} s before onset could be compared with.",
+        f"비교 기준: 발생 전 {length}초만 비교할 수 있었습니다.",
+        minor=True,
+    )
 
 
 def _free(start: float, end: float, busy: Sequence[Window]) -> list[Window]:

@@ -12,6 +12,7 @@ from bongsu.analysis.model import (
     ChangeEvidence,
     EdgeEvidence,
     Evidence,
+    Gap,
     LogEvidence,
     MetricEvidence,
 )
@@ -63,7 +64,7 @@ class Exhibits:
     more_readings: tuple[Reading, ...] = ()
     changes: tuple[ChangeEvidence, ...] = ()
     calls: tuple[CallRow, ...] = ()
-    gaps: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     labels: dict[str, str] | None = None
     """Evidence that the page shows, by id, in a few words."""
 

@@ -202,6 +202,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "event_reopened": ("Reopened", "재발"),
     "event_escalated": ("Escalated", "심각도 상향"),
     "event_analysed": ("Analysed", "분석 완료"),
+    "event_analysis_failed": ("The analysis failed", "분석 실패"),
     "event_delivered": ("Told", "알림 전송"),
     "event_refused": ("A channel refused", "알림 전송 거부됨"),
     "event_acknowledged": ("Acknowledged", "담당자 확인"),
@@ -211,6 +212,30 @@ PHRASES: dict[str, tuple[str, str]] = {
     "event_resolved": ("Resolved", "복구"),
     "event_closed": ("Closed", "종료"),
     "event_other": ("Event", "이벤트"),
+    # Timeline: what an event says beside its kind
+    "joined_same_service": (
+        "{what} · {service} is already part of this incident",
+        "{what} · {service} 서비스는 이미 이 장애에 포함됨",
+    ),
+    "joined_depends_on": (
+        "{what} · {service} depends on {other}",
+        "{what} · {service} 서비스는 {other}에 의존",
+    ),
+    "joined_dependent": (
+        "{what} · {other} depends on {service}",
+        "{what} · {other} 서비스는 {service}에 의존",
+    ),
+    "came_back": ("{what} · again, soon after it had recovered", "{what} · 복구된 지 얼마 안 되어 다시 발생"),
+    "cause_found": ("Most likely cause: {suspect}", "가장 유력한 원인: {suspect}"),
+    "cause_not_found": ("Nothing stood out enough to name a cause.", "뚜렷한 원인을 찾지 못했습니다."),
+    "analysis_error": ("It stopped with an error: {error}", "오류로 분석하지 못했습니다: {error}"),
+    "told_channel": ("Sent to {channel}", "{channel} 채널로 보냈습니다"),
+    "channel_refused": ("{channel} did not take it: {error}", "{channel} 채널로 보내지 못했습니다: {error}"),
+    "all_recovered": ("Every alert has recovered.", "모든 알림이 복구되었습니다."),
+    "all_told": (
+        "Every channel that was told shows the end.",
+        "알림을 보낸 모든 채널에 복구되었음을 표시했습니다.",
+    ),
     # Errors
     "error_400": ("That request could not be read.", "요청을 이해할 수 없습니다."),
     "error_401": ("Sign in to see this page.", "로그인이 필요합니다."),

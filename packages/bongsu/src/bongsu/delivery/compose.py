@@ -64,7 +64,7 @@ def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: st
         chart=chart(known, catalog, signal_of, language),
         language=language,
         timezone=catalog.timezone,
-        gaps=tuple(analysis.gaps) if analysis else (),
+        gaps=tuple(g.in_(language) for g in analysis.gaps if not g.minor) if analysis else (),
     )
 
 

@@ -12,7 +12,7 @@ from bongsu.catalog import Catalog
 from bongsu.catalog.models import Route
 from bongsu.delivery.base import Destination, MessageGoneError, PermanentError, Shown, TemporaryError
 from bongsu.delivery.compose import Known, SignalOf, compose
-from bongsu.incidents.model import Delivery, DeliveryState, Event, Incident, IncidentStatus
+from bongsu.incidents.model import Delivery, DeliveryState, Detail, Event, Incident, IncidentStatus
 from bongsu.incidents.store import Store
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
@@ -59,7 +59,13 @@ class Deliverer:
         if delivery.version >= incident.version:
             return Shown(delivery.version, final=final)
         if not delivery.receipt and await self._silenced(incident):
-            return Shown(0, final=final)
+            quiet = msgspec.structs.replace(
+                delivery, state=DeliveryState.SILENCED, version=incident.version, updated_at=time.time()
+            )
+            await self._store.put_delivery(quiet)
+            return Shown(incident.version, final=final)
+        if delivery.state is not DeliveryState.PENDING:
+            delivery = msgspec.structs.replace(delivery, attempts=0)
         try:
             receipt = await self._tell(incident, channel, delivery.receipt)
         except TemporaryError as error:
@@ -77,7 +83,8 @@ class Deliverer:
         )
         await self._store.put_delivery(shown)
         if not delivery.receipt:
-            await self._event(incident_id, "delivered", channel, key=f"delivered-{incident_id}-{channel}")
+            key = f"delivered-{incident_id}-{channel}"
+            await self._event(incident_id, "delivered", {"channel": channel}, key=key)
         return Shown(incident.version, final=final)
 
     async def _tell(self, incident: Incident, channel: str, receipt: str) -> str:
@@ -123,7 +130,9 @@ class Deliverer:
         attempts = delivery.attempts + 1
         wait = retry_after or RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
         await self._store.put_delivery(
-            msgspec.structs.replace(delivery, attempts=attempts, error=error, updated_at=time.time())
+            msgspec.structs.replace(
+                delivery, state=DeliveryState.PENDING, attempts=attempts, error=error, updated_at=time.time()
+            )
         )
         return Shown(delivery.version, final=False, retry_after=wait)
 
@@ -137,11 +146,12 @@ class Deliverer:
         )
         await self._store.put_delivery(refused)
         key = f"refused-{incident.id}-{delivery.channel}-{incident.version}"
-        await self._event(incident.id, "refused", f"{delivery.channel}: {error}", key=key)
+        detail: Detail = {"channel": delivery.channel, "error": error}
+        await self._event(incident.id, "refused", detail, key=key)
         return Shown(delivery.version, final=True)
 
-    async def _event(self, incident_id: str, kind: str, text: str, *, key: str) -> None:
-        event = Event(incident=incident_id, at=time.time(), kind=kind, text=text)
+    async def _event(self, incident_id: str, kind: str, detail: Detail, *, key: str) -> None:
+        event = Event(incident=incident_id, at=time.time(), kind=kind, detail=detail)
         await self._store.add_event(event, key=key)
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bongsu.incidents.model import Alert, Incident
 
 Graph = Mapping[str, Sequence[str]]
 """Service → the services it calls."""
+Why = Literal["same_service", "depends_on", "dependent"]
+"""The alert's service is part of the incident already, depends on one that is, or has one that is depend
+on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,9 @@ class OpenIncident:
 @dataclass(frozen=True, slots=True)
 class Joined:
     incident: Incident
-    because: str
-    """An English sentence for the timeline."""
+    why: Why
+    other: str
+    """The service of the incident that the alert's own service has to do with."""
 
 
 def choose(alert: Alert, candidates: Sequence[OpenIncident], graph: Graph, window: float) -> Joined | None:
@@ -36,13 +41,13 @@ def choose(alert: Alert, candidates: Sequence[OpenIncident], graph: Graph, windo
     fresh = [c for c in candidates if alert.starts_at - c.last_alert_at <= window]
     for candidate in fresh:
         if alert.service in candidate.services:
-            return Joined(candidate.incident, f"{alert.service} is already part of this incident")
+            return Joined(candidate.incident, "same_service", alert.service)
     for candidate in fresh:
         for other in sorted(candidate.services):
             if other in reachable(alert.service, graph):
-                return Joined(candidate.incident, f"{alert.service} depends on {other}")
+                return Joined(candidate.incident, "depends_on", other)
             if alert.service in reachable(other, graph):
-                return Joined(candidate.incident, f"{other} depends on {alert.service}")
+                return Joined(candidate.incident, "dependent", other)
     return None
 
 

@@ -66,23 +66,34 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """Grows when a resolved incident reopens."""
 
 
+Detail = dict[str, str | float | int | None]
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an incident's timeline."""
+    """One line of an incident's timeline: what happened is data, which its readers put into words.
+
+    Where an alert is meant, ``detail`` has its ``service``, its ``signal`` and what it calls itself,
+    ``alert``; where it joined, also ``other`` and ``why`` (same_service, depends_on, dependent); where it
+    escalated, the severities ``before`` and ``after``. An analysis has its first ``suspect`` or None, a
+    delivery its ``channel``, and what failed its ``error``.
+    """
 
     incident: str
     at: float
     kind: str
-    """first_bad_sample, alert, joined, opened, reopened, escalated, analysed, delivered, refused,
-    acknowledged, silenced, note, alert_resolved, resolved, closed."""
+    """first_bad_sample, alert, joined, opened, reopened, escalated, analysed, analysis_failed, delivered,
+    refused, acknowledged, silenced, note, alert_resolved, resolved, closed."""
     text: str = ""
+    """A person's own words."""
     actor: str = ""
-    detail: dict[str, str | float | int | None] = {}
+    detail: Detail = {}
 
 
 class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     REFUSED = "refused"
+    SILENCED = "silenced"
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +109,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     """The incident's version that the destination shows now."""
     attempts: int = 0
+    """How often this version was tried, or the one before it while nothing newer was."""
     error: str = ""
     updated_at: float = 0.0
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bongsu.incidents import tables
 from bongsu.incidents.grouping import Graph, OpenIncident, choose, lead
-from bongsu.incidents.model import Alert, AlertStatus, Event, Incident, IncidentStatus
+from bongsu.incidents.model import Alert, AlertStatus, Detail, Event, Incident, IncidentStatus
 from bongsu.incidents.store import incident_of, insert_event
 
 _ALERT = msgspec.json.Decoder(Alert)
@@ -52,15 +52,10 @@ def _firing(connection: sa.Connection, alert: Alert, policy: Policy, now: float)
         if before.severity == alert.severity:
             return None
         _put(connection, known.id, alert)
-        _note(
-            connection,
-            known.incident,
-            now,
-            "escalated",
-            f"{alert.name}: {before.severity} → {alert.severity}",
-        )
+        change: Detail = {"before": before.severity.value, "after": alert.severity.value}
+        _note(connection, known.incident, now, "escalated", _of(alert) | change)
         return str(known.incident)
-    incident_id, how, because = _place(connection, alert, policy, now)
+    incident_id, how, why = _place(connection, alert, policy, now)
     row = {
         "incident": incident_id,
         "source": alert.source,
@@ -72,7 +67,7 @@ def _firing(connection: sa.Connection, alert: Alert, policy: Policy, now: float)
     }
     connection.execute(sa.insert(tables.alerts).values(row))
     began = min(alert.starts_at, now) if how == "alert" else now
-    _note(connection, incident_id, began, how, because or alert.summary or alert.name)
+    _note(connection, incident_id, began, how, _of(alert) | why)
     return incident_id
 
 
@@ -83,7 +78,7 @@ def _resolved(connection: sa.Connection, alert: Alert, policy: Policy, now: floa
     before = _ALERT.decode(known.body)
     ended = alert.ends_at if alert.ends_at is not None else now
     _put(connection, known.id, msgspec.structs.replace(before, status=AlertStatus.RESOLVED, ends_at=ended))
-    _note(connection, known.incident, now, "alert_resolved", before.summary or before.name)
+    _note(connection, known.incident, now, "alert_resolved", _of(before))
     return str(known.incident)
 
 
@@ -102,15 +97,15 @@ def _put(connection: sa.Connection, row_id: int, alert: Alert) -> None:
     connection.execute(sa.update(tables.alerts).where(tables.alerts.c.id == row_id).values(values))
 
 
-def _place(connection: sa.Connection, alert: Alert, policy: Policy, now: float) -> tuple[str, str, str]:
+def _place(connection: sa.Connection, alert: Alert, policy: Policy, now: float) -> tuple[str, str, Detail]:
     """``(incident, event kind, why)``: where a new alert goes."""
     earlier = _recent(connection, alert, policy, now)
     if earlier is not None:
-        return earlier, "reopened", f"{alert.name} came back within the cooldown"
+        return earlier, "reopened", {}
     joined = choose(alert, _candidates(connection), policy.graph, policy.window)
     if joined is not None:
-        return joined.incident.id, "joined", f"{alert.summary or alert.name} joined because {joined.because}"
-    return _open(connection, alert, policy, now), "alert", ""
+        return joined.incident.id, "joined", {"why": joined.why, "other": joined.other}
+    return _open(connection, alert, policy, now), "alert", {}
 
 
 def _recent(connection: sa.Connection, alert: Alert, policy: Policy, now: float) -> str | None:
@@ -168,8 +163,8 @@ def _open(connection: sa.Connection, alert: Alert, policy: Policy, now: float) -
         "severity": incident.severity.value,
     }
     connection.execute(sa.insert(tables.incidents).values(values))
-    _note(connection, incident.id, incident.since, "first_bad_sample", incident.title)
-    _note(connection, incident.id, now, "opened", incident.title)
+    _note(connection, incident.id, incident.since, "first_bad_sample", _of(alert))
+    _note(connection, incident.id, now, "opened", _of(alert))
     return incident.id
 
 
@@ -198,10 +193,16 @@ def _settle(connection: sa.Connection, incident_id: str, policy: Policy, now: fl
             }
     elif incident.status is not IncidentStatus.RESOLVED:
         values |= {"status": IncidentStatus.RESOLVED.value, "resolved_at": now}
-        _note(connection, incident_id, now, "resolved", "every alert has resolved")
+        _note(connection, incident_id, now, "resolved")
     connection.execute(sa.update(table).where(table.c.id == incident_id).values(values))
     return incident_of(connection.execute(sa.select(table).where(table.c.id == incident_id)).one())
 
 
-def _note(connection: sa.Connection, incident_id: str, at: float, kind: str, text: str) -> None:
-    insert_event(connection, Event(incident=incident_id, at=at, kind=kind, text=text))
+def _of(alert: Alert) -> Detail:
+    return {"alert": alert.summary or alert.name, "service": alert.service, "signal": alert.signal}
+
+
+def _note(
+    connection: sa.Connection, incident_id: str, at: float, kind: str, detail: Detail | None = None
+) -> None:
+    insert_event(connection, Event(incident=incident_id, at=at, kind=kind, detail=detail or {}))

@@ -14,6 +14,7 @@ from bongsu.console.exhibits import anchor, exhibits
 from bongsu.console.guard import field
 from bongsu.console.headline import headline, ordered, what_broke
 from bongsu.console.session import Session
+from bongsu.console.timeline import said
 from bongsu.console.view import SECURITY_HEADERS, Console, answer
 from bongsu.delivery.message import ChartSpec
 from bongsu.incidents.model import Alert, Delivery, Event, Incident
@@ -138,4 +139,5 @@ def _context(console: Console, request: Request, case: Case) -> dict[str, object
         "found": exhibits(case.evidence, case.analysis),
         "anchor": anchor,
         "events": list(reversed(case.events)),
+        "said": lambda event: said(event, console.deps, language),
     }
