@@ -1,5 +1,6 @@
 """Checks between the parts of a catalog: names that must exist, cycles, thresholds that cannot happen."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
@@ -7,12 +8,13 @@ from pydantic import BaseModel
 
 from bongsu.catalog.errors import Problem, nearest
 from bongsu.catalog.models import Catalog, Kind, Service
-from bongsu.catalog.resolve import kind_signals
+from bongsu.catalog.resolve import filled, kind_signals, placeholders
 from bongsu.catalog.tree import Node
 from bongsu.signals.model import AnySignal, Threshold
 
 Path = tuple[str | int, ...]
 
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _DIMENSIONS = {"ratio": {"ratio"}, "s": {"s"}, "bytes": {"bytes"}, "per_second": {"per_second"}}
 
 
@@ -46,8 +48,11 @@ def _references(catalog: Catalog, kinds: Mapping[str, Kind]) -> Iterator[Referen
     yield from _one(("defaults", "owner"), "owner", catalog.defaults.owner, catalog.owners)
     yield from _one(("defaults", "source"), "source", catalog.defaults.source, catalog.sources)
     for name, owner in catalog.owners.items():
-        members = owner.oncall.members if owner.oncall else ()
-        yield from _each(("owners", name, "oncall", "members"), "owner", members, catalog.owners)
+        turns = owner.oncall.members if owner.oncall else ()
+        yield from _each(("owners", name, "oncall", "members"), "owner", turns, catalog.owners)
+        yield from _each(("owners", name, "members"), "owner", owner.members, catalog.owners)
+    if catalog.report is not None:
+        yield from _each(("report", "to"), "channel", catalog.report.to, catalog.channels)
     for index, route in enumerate(catalog.routes):
         yield from _each(("routes", index, "to"), "channel", route.to, catalog.channels)
         yield from _each(("routes", index, "services"), "service", route.services, catalog.services)
@@ -122,12 +127,8 @@ def _threshold_problems(catalog: Catalog, root: Node, kinds: Mapping[str, Kind])
                 at = ("services", name, "signals", signal_name, "thresholds", severity.value)
                 yield from _impossible(signal, threshold, root, at)
         yield from _overrides(service, name, signals, root)
-        for objective_name, objective in service.objectives.items():
-            if objective.signal not in signals:
-                place = root.at(("services", name, "objectives", objective_name, "signal"))
-                yield Problem(
-                    place, f"there is no signal {objective.signal!r}", nearest(objective.signal, signals)
-                )
+        yield from _named(service, name, signals, root)
+        yield from _unfilled(service, name, signals, kinds, root)
     everything = {s for kind in kinds.values() for s in kind.signals}
     for signal_name in catalog.defaults.thresholds.keys() - everything:
         place = root.at(("defaults", "thresholds", signal_name), key=True)
@@ -149,6 +150,40 @@ def _overrides(
         for severity, threshold in levels.items():
             if isinstance(threshold, Threshold):
                 yield from _impossible(signals[signal_name], threshold, root, (*at, severity.value))
+
+
+def _named(service: Service, name: str, signals: Mapping[str, AnySignal], root: Node) -> Iterator[Problem]:
+    """Signals that objectives, runbooks and active hours speak of."""
+    for objective_name, objective in service.objectives.items():
+        if objective.signal not in signals:
+            place = root.at(("services", name, "objectives", objective_name, "signal"))
+            yield Problem(
+                place, f"there is no signal {objective.signal!r}", nearest(objective.signal, signals)
+            )
+    for section, names in (("runbooks", service.runbooks), ("active", service.active)):
+        for signal_name in names.keys() - signals.keys():
+            place = root.at(("services", name, section, signal_name), key=True)
+            yield Problem(place, f"this service has no signal {signal_name!r}", nearest(signal_name, signals))
+
+
+def _unfilled(
+    service: Service,
+    name: str,
+    signals: Mapping[str, AnySignal],
+    kinds: Mapping[str, Kind],
+    root: Node,
+) -> Iterator[Problem]:
+    """Placeholders of metric names that nothing gives a value, each once."""
+    values = placeholders(service, kinds)
+    told: set[str] = set()
+    for signal in signals.values():
+        ready = filled(signal, values)
+        metrics = (getattr(ready, part, None) or "" for part in ("metric", "of", "divisor"))
+        told.update(found for text in metrics for found in _PLACEHOLDER.findall(text))
+    for placeholder in sorted(told):
+        message = f"the kinds of this service need a value for {placeholder!r}"
+        hint = f"give it with: variables: {{{placeholder}: …}}"
+        yield Problem(root.at(("services", name), key=True), message, hint)
 
 
 def _impossible(signal: AnySignal, threshold: Threshold, root: Node, at: Path) -> Iterator[Problem]:

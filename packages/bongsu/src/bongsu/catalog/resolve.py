@@ -1,12 +1,26 @@
 """A service with everything that its kinds and the catalog's defaults give it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from bongsu.catalog.kinds import builtin_kinds
 from bongsu.catalog.models import Catalog, Defaults, Kind, Service, Thresholds
-from bongsu.signals.model import AnySignal, Threshold
+from bongsu.signals.model import AnySignal, Exclusion, Expr, Threshold
 from bongsu.signals.query import FleetQuery
+
+_TEMPLATES = (
+    "metric",
+    "of",
+    "divisor",
+    "expr",
+    "match",
+    "of_match",
+    "divisor_match",
+    "unless",
+    "by",
+    "select",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +32,12 @@ class ResolvedService:
     labels: Mapping[str, str]
     signals: Mapping[str, AnySignal]
     """With metric names filled in and the thresholds of all three levels merged."""
+    selectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Signal → the labels that select its series, for those that the service's own labels do not."""
+
+    def labels_of(self, signal: str) -> Mapping[str, str]:
+        """The labels that select the series of ``signal``."""
+        return self.selectors.get(signal, self.labels)
 
 
 def kind_signals(service: Service, kinds: Mapping[str, Kind]) -> dict[str, AnySignal]:
@@ -25,9 +45,13 @@ def kind_signals(service: Service, kinds: Mapping[str, Kind]) -> dict[str, AnySi
     signals: dict[str, AnySignal] = {}
 
     def add(name: str) -> None:
-        for base in kinds[name].extends:
+        kind = kinds[name]
+        for base in kind.extends:
             add(base)
-        signals.update(kinds[name].signals)
+        for signal_name, signal in kind.signals.items():
+            if kind.select and not signal.select:
+                signal = signal.model_copy(update={"select": kind.select})
+            signals[signal_name] = signal
 
     for kind in service.kind:
         add(kind)
@@ -37,25 +61,28 @@ def kind_signals(service: Service, kinds: Mapping[str, Kind]) -> dict[str, AnySi
 def resolve(catalog: Catalog) -> dict[str, ResolvedService]:
     """Every service of the catalog, resolved, by name."""
     kinds = {**builtin_kinds(), **catalog.kinds}
-    shared: dict[tuple[tuple[str, ...], str], dict[str, AnySignal]] = {}
+    shared: dict[tuple[Any, ...], dict[str, AnySignal]] = {}
     resolved = {}
     for name, spec in catalog.services.items():
-        key = (spec.kind, spec.prefix)
+        labels = spec.labels or {"job": name}
+        values = placeholders(spec, kinds)
+        key = (spec.kind, *sorted(values.items()))
         if key not in shared:
             plain = kind_signals(spec.model_copy(update={"signals": {}}), kinds)
-            values = _placeholders(spec, kinds)
-            shared[key] = {n: _shaped(_filled(s, values), n, catalog.defaults) for n, s in plain.items()}
+            shared[key] = {n: _shaped(filled(s, values), n, catalog.defaults) for n, s in plain.items()}
         signals = shared[key]
-        if spec.signals or spec.thresholds:
-            own = {n: _filled(s, _placeholders(spec, kinds)) for n, s in spec.signals.items()}
-            signals = {n: _tuned(s, n, spec.thresholds) for n, s in {**signals, **own}.items()}
+        if spec.signals or spec.thresholds or spec.active:
+            own = {n: filled(s, values) for n, s in spec.signals.items()}
+            signals = {n: _own(s, n, spec) for n, s in {**signals, **own}.items()}
+        selectors = _selectors(signals, _places(name, spec))
         resolved[name] = ResolvedService(
             name=name,
             spec=spec,
             owner=spec.owner or catalog.defaults.owner,
             source=spec.source or catalog.defaults.source or next(iter(catalog.sources), ""),
-            labels=spec.labels or {"job": name},
-            signals=signals,
+            labels=labels,
+            signals={n: _grouped(s, selectors.get(n, labels)) for n, s in signals.items()},
+            selectors=selectors,
         )
     return resolved
 
@@ -65,39 +92,97 @@ def fleet_queries(services: Iterable[ResolvedService]) -> list[FleetQuery]:
     groups: dict[tuple[str, str, tuple[str, ...]], tuple[AnySignal, dict[str, Mapping[str, str]]]] = {}
     keys: dict[int, str] = {}
     for service in services:
-        identity = tuple(sorted(service.labels))
         for name, signal in service.signals.items():
             if id(signal) not in keys:
-                keys[id(signal)] = signal.model_dump_json(exclude={"thresholds", "help"})
-            key = (name, keys[id(signal)], identity)
-            groups.setdefault(key, (signal, {}))[1][service.name] = service.labels
+                keys[id(signal)] = signal.model_dump_json(exclude={"help"})
+            labels = service.labels_of(name)
+            key = (name, keys[id(signal)], tuple(sorted(labels)))
+            groups.setdefault(key, (signal, {}))[1][service.name] = labels
     return [FleetQuery(name, signal, members) for (name, _, _), (signal, members) in groups.items()]
 
 
-def _placeholders(spec: Service, kinds: Mapping[str, Kind]) -> dict[str, str]:
+def placeholders(spec: Service, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """What ``{prefix}`` and the like stand for in the signals of a service."""
     values: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        for base in kinds[name].extends:
+            add(base)
+        values.update(kinds[name].defaults)
+
     for kind in spec.kind:
-        values |= kinds[kind].defaults
-    if spec.prefix:
-        values["prefix"] = spec.prefix
-    prefix = values.get("prefix", "")
+        add(kind)
+    values |= spec.variables
+    prefix = spec.prefix or values.get("prefix", "")
     values["prefix"] = prefix if not prefix or prefix.endswith(("_", ":")) else f"{prefix}_"
     return values
 
 
-def _filled(signal: AnySignal, values: Mapping[str, str]) -> AnySignal:
-    update = {}
-    for field in ("metric", "of", "divisor", "expr"):
-        text = getattr(signal, field, None)
-        if text and "{" in text:
-            for name, value in values.items():
-                text = text.replace(f"{{{name}}}", value)
-            update[field] = text
+def filled(signal: AnySignal, values: Mapping[str, str]) -> AnySignal:
+    """The signal with a value for each placeholder that ``values`` names."""
+
+    def fill(given: Any) -> Any:
+        match given:
+            case str():
+                for name, value in values.items():
+                    given = given.replace(f"{{{name}}}", value)
+                return given
+            case dict():
+                return {fill(k): fill(v) for k, v in given.items()}
+            case tuple():
+                return tuple(fill(part) for part in given)
+            case Exclusion():
+                return Exclusion(metric=fill(given.metric), match=fill(given.match))
+            case _:
+                return given
+
+    update = {n: fill(v) for n in _TEMPLATES if (v := getattr(signal, n, None))}
     return signal.model_copy(update=update) if update else signal
 
 
+def _places(name: str, spec: Service) -> dict[str, str]:
+    """What the placeholders of ``select`` stand for."""
+    runs = spec.runs
+    return {
+        "name": name,
+        "namespace": runs.namespace,
+        "deployment": runs.deployment or name,
+        "statefulset": runs.statefulset or name,
+        "container": runs.container or runs.compose or name,
+        "volume": runs.volume,
+        "host": runs.host,
+    }
+
+
+def _selectors(signals: Mapping[str, AnySignal], places: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    selectors = {}
+    for name, signal in signals.items():
+        found = {}
+        for label, text in signal.select.items():
+            for place, value in places.items():
+                text = text.replace(f"{{{place}}}", value)
+            if text:
+                found[label] = text
+        if found:
+            selectors[name] = found
+    return selectors
+
+
+def _grouped(signal: AnySignal, labels: Mapping[str, str]) -> AnySignal:
+    """Raw PromQL with the labels that its answer is grouped by."""
+    if not isinstance(signal, Expr) or "{by}" not in signal.expr:
+        return signal
+    by = dict.fromkeys([*sorted(labels), *signal.by])
+    return signal.model_copy(update={"expr": signal.expr.replace("{by}", ", ".join(by))})
+
+
+def _own(signal: AnySignal, name: str, spec: Service) -> AnySignal:
+    tuned = _tuned(signal, name, spec.thresholds)
+    return tuned.model_copy(update={"active": spec.active[name]}) if name in spec.active else tuned
+
+
 def _shaped(signal: AnySignal, name: str, defaults: Defaults) -> AnySignal:
-    if defaults.window is not None:
+    if defaults.window is not None and "window" not in signal.model_fields_set:
         signal = signal.model_copy(update={"window": defaults.window})
     return _tuned(signal, name, defaults.thresholds)
 

@@ -27,3 +27,5 @@ def _open(channel: Channel) -> Destination:
     match channel:
         case DiscordChannel():
             return DiscordWebhook(channel.webhook.reveal())
+        case _:
+            raise ValueError(f"nothing is sent to channels of type {channel.type} yet")

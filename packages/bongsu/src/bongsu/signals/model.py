@@ -33,7 +33,9 @@ class Text(Model):
     """A sentence in each language that people read."""
 
     en: str
+    """In English."""
     ko: str = ""
+    """In Korean; the English stands in where it is missing."""
 
     @model_validator(mode="before")
     @classmethod
@@ -51,9 +53,13 @@ class Threshold(Model):
     """A condition that can be read aloud: ``> 5% for 5m``. ``value`` is in base units (s, bytes, ratio)."""
 
     op: Literal[">", ">=", "<", "<=", "==", "!="]
+    """How the value is compared."""
     value: float
+    """What it is compared with, in base units."""
     dimension: str | None = Field(default=None, exclude=True)
+    """What the value was written in."""
     for_: Duration = Field(default=0.0, alias="for")
+    """How long it must hold without a break."""
 
     @model_validator(mode="before")
     @classmethod
@@ -132,7 +138,7 @@ class Hours(Model):
         if match["start"]:
             given |= {"start": _minutes(match["start"]), "end": _minutes(match["end"])}
         if given.get("start", 0) == given.get("end"):
-            raise ValueError(f"{text!r} begins and ends at the same minute; leave the hours out for a whole day")
+            raise ValueError(f"{text!r} begins and ends at the same minute; a whole day needs no hours")
         return given
 
     def __contains__(self, local: datetime) -> bool:
@@ -179,9 +185,13 @@ class _Base(Model):
     unit: Literal["ratio", "s", "bytes", "per_second", "count", "bool", "celsius", "bytes_per_second"] = (
         "count"
     )
+    """What the value is measured in."""
     worse: Literal["up", "down"] = "up"
+    """Which way trouble lies."""
     window: Duration = 300.0
+    """Over how long rates, increases and quantiles look back."""
     match: Matchers = Field(default_factory=dict)
+    """Which series count."""
     by: tuple[str, ...] = ()
     """Extra labels to keep apart beneath the service; the worst one is judged."""
     select: dict[str, str] = Field(default_factory=dict)
@@ -211,6 +221,7 @@ class Rate(_Base):
 
     form: Literal["rate"]
     metric: str
+    """A counter."""
 
 
 class Ratio(_Base):
@@ -219,9 +230,13 @@ class Ratio(_Base):
 
     form: Literal["ratio"]
     metric: str
+    """A counter of the events whose share is meant."""
     of: str | None = None
+    """A counter of all events; ``metric`` unless given."""
     of_match: Matchers = Field(default_factory=dict)
+    """Which of them count."""
     floor: Quantity = 0.0
+    """Events a second below which there is no value."""
     unit: Literal["ratio"] = "ratio"
 
 
@@ -230,8 +245,11 @@ class Quantile(_Base):
 
     form: Literal["quantile"]
     metric: str
+    """A histogram, without ``_bucket``."""
     q: float = Field(gt=0, lt=1)
+    """0.95 for the 95th percentile."""
     floor: Quantity = 0.0
+    """Observations a second below which there is no value."""
     unit: Literal["s", "bytes", "count"] = "s"
 
 
@@ -239,7 +257,9 @@ class Exclusion(Model):
     """Groups in which any of these series is above zero are left out: read-only mounts, for one."""
 
     metric: str
+    """A gauge with the labels that the signal is grouped by."""
     match: Matchers = Field(default_factory=dict)
+    """Which of its series count."""
 
 
 class Gauge(_Base):
@@ -247,15 +267,20 @@ class Gauge(_Base):
 
     form: Literal["gauge"]
     metric: str
+    """A gauge."""
     agg: Literal["sum", "max", "min", "avg"] = "max"
+    """How a service's series become one value."""
     over: Literal["min", "max", "avg", "last"] | None = None
     """What is taken of each series' samples within ``window``, before ``agg``; the present value unless
     given. ``min`` asks that a condition lasts, ``max`` that no short one is missed."""
     divisor: str | None = None
+    """A gauge that the value is a share of, aggregated in the same way; above zero."""
     divisor_match: Matchers = Field(default_factory=dict)
+    """Which of its series count."""
     complement: bool = False
     """One minus the quotient: what is used, of a metric that says what is free."""
     unless: Exclusion | None = None
+    """What is left out."""
 
 
 class Increase(_Base):
@@ -263,6 +288,7 @@ class Increase(_Base):
 
     form: Literal["increase"]
     metric: str
+    """A counter."""
 
 
 class Age(_Base):
@@ -270,6 +296,7 @@ class Age(_Base):
 
     form: Literal["age"]
     metric: str
+    """A gauge of Unix seconds."""
     unit: Literal["s"] = "s"
     left: bool = False
     """Seconds until the earliest timestamp instead: how long a certificate still holds."""
@@ -282,6 +309,7 @@ class Presence(_Base):
 
     form: Literal["presence"]
     metric: str = "up"
+    """What is 1 while a target answers."""
     unit: Literal["bool"] = "bool"
     worse: Literal["up", "down"] = "down"
     absent: Literal["ignore", "alert"] = "alert"
@@ -293,6 +321,7 @@ class Expr(_Base):
 
     form: Literal["expr"]
     expr: str
+    """The expression."""
 
 
 Signal = Annotated[

@@ -1,0 +1,94 @@
+"""Where services run, and what the configuration generated for those places needs to know."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from bongsu.catalog.errors import nearest
+from bongsu.signals.model import Model
+from bongsu.signals.quantities import Duration
+
+TARGETS = (
+    "alertmanager",
+    "alloy",
+    "grafana",
+    "jaeger",
+    "kubernetes",
+    "loki",
+    "operator",
+    "prometheus",
+    "tempo",
+)
+
+
+def _target(name: str) -> str:
+    if name not in TARGETS:
+        raise ValueError(f"no configuration is generated for {name!r}; {nearest(name, TARGETS)}")
+    return name
+
+
+Target = Annotated[str, AfterValidator(_target), Field(examples=["prometheus"])]
+
+
+class Scrape(Model):
+    """How metrics are collected."""
+
+    interval: Duration | None = None
+    """How often."""
+    timeout: Duration | None = None
+    """How long a target may take to answer."""
+    path: str = Field(default="", pattern=r"^(/\S*)?$")
+    """Where the metrics are; ``/metrics`` unless given."""
+    port: str = ""
+    """The name of the port in the Kubernetes Service."""
+
+    @model_validator(mode="after")
+    def _timeout_fits(self) -> "Scrape":
+        if self.interval and self.timeout and self.timeout > self.interval:
+            raise ValueError("a scrape's timeout cannot be longer than its interval")
+        return self
+
+
+class Placement(Model):
+    """Where a service runs."""
+
+    namespace: str = ""
+    """Its Kubernetes namespace."""
+    deployment: str = ""
+    """Its Deployment; the service's name unless given."""
+    statefulset: str = ""
+    """Its StatefulSet; the service's name unless given."""
+    container: str = ""
+    """Its container; the service's name unless given."""
+    volume: str = ""
+    """Its PersistentVolumeClaim; all of the namespace unless given."""
+    argocd: str = ""
+    """The ArgoCD application that deploys it."""
+    compose: str = ""
+    """Its service in the Compose file."""
+    host: str = ""
+    """The machine that it runs on."""
+
+
+class Retention(Model):
+    """How long the generated stack keeps telemetry."""
+
+    metrics: Duration = 15 * 86400.0
+    """In Prometheus."""
+    containers: Duration | None = None
+    """Container metrics, where they may go sooner; as ``metrics`` unless given."""
+    logs: Duration = 14 * 86400.0
+    """In Loki."""
+    traces: Duration = 7 * 86400.0
+    """In Tempo or Jaeger."""
+
+
+class Kubernetes(Model):
+    """The cluster that generated manifests are for."""
+
+    namespace: str = "monitoring"
+    """Where Prometheus and Grafana run."""
+    release: str = ""
+    """The ``release`` label by which the Prometheus Operator picks monitors and rules up."""
+    argocd: str = "argocd"
+    """The namespace of ArgoCD's applications."""
