@@ -119,6 +119,102 @@ BROKEN = {
         "name: !!python/object:os.system a\n",
         "1:7 YAML tag 'tag:yaml.org,2002:python/object:os.system' is not allowed | write a plain value",
     ),
+    "top level list": ("- a\n- b\n", "1:1 a catalog must be a mapping | begin with: name: my-team"),
+    "tab indentation": (
+        "name: a\nservices:\n\ts: {kind: fastapi}\n",
+        "3:1 found character that cannot start any token | while scanning for the next token",
+    ),
+    "merge key": (
+        "name: a\nservices:\n  s: {<<: {kind: fastapi}}\n",
+        "3:7 YAML merge keys are not supported | use a kind, or defaults",
+    ),
+    "unknown severity": (
+        "name: team\nservices:\n"
+        '  shop: {kind: fastapi, thresholds: {error_ratio: {P5: "> 5%"}}, depends_on: [db]}\n  db: {kind: fastapi}\n',
+        "3:56 'P5' is not allowed here; write 'P1', 'P2', 'P3' or 'P4' | ",
+    ),
+    "unknown severity of a route": (
+        "name: a\nchannels: {c: {type: discord, webhook: {env: H}}}\nroutes:\n  - {to: c, severity: P9}\n",
+        "4:23 'P9' is not allowed here; write 'P1', 'P2', 'P3' or 'P4' | ",
+    ),
+    "tier out of range": (
+        "name: a\nservices:\n  s: {kind: fastapi, tier: 9}\n",
+        "3:28 'tier' must be less than or equal to 4, not 9 | ",
+    ),
+    "prefix that no metric can have": (
+        "name: a\nservices:\n  s: {kind: fastapi, prefix: 9-shop}\n",
+        "3:30 '9-shop' cannot be a 'prefix' | it must match ^[a-zA-Z_:]?[a-zA-Z0-9_:]*$",
+    ),
+    "negative duration": ("name: a\nwatch: {interval: -5}\n", "2:19 a duration must be zero or more | "),
+    "unknown unit": (
+        "name: team\nservices:\n"
+        '  shop: {kind: fastapi, thresholds: {latency_p95: {P1: "> 5 parsecs"}}, depends_on: [db]}\n  db: {kind: fastapi}\n',
+        "3:56 unit 'parsecs' is not known; known units: %, ns, us, µs, ms, s, min, m, h, "
+        "d, B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, /s, /min, /m, /h | ",
+    ),
+    "kinds that extend one another": (
+        "name: a\nkinds:\n  one: {extends: [two]}\n  two: {extends: [one]}\n",
+        "3:3 kinds extend one another: one → two → one | ",
+    ),
+    "kind that extends nothing known": (
+        "name: a\nkinds:\n  x: {extends: [fastapj]}\n",
+        "3:17 there is no kind 'fastapj' | did you mean 'fastapi'?",
+    ),
+    "quantile out of range": (
+        "name: a\nkinds:\n  k:\n    signals:\n      s: {form: quantile, metric: m, q: 95}\n",
+        "5:41 'q' must be less than 1, not 95 | ",
+    ),
+    "signal without a metric": (
+        "name: a\nkinds:\n  k:\n    signals:\n      s: {form: rate}\n",
+        "5:7 'metric' is missing | ",
+    ),
+    "objective of no signal": (
+        "name: team\nservices:\n"
+        "  shop: {kind: fastapi, objectives: {api: {signal: eror_ratio, target: 99.9%}}, depends_on: [db]}\n  db: {kind: fastapi}\n",
+        "3:52 there is no signal 'eror_ratio' | did you mean 'error_ratio'?",
+    ),
+    "default threshold of no signal": (
+        "name: a\ndefaults: {thresholds: {eror_ratio: {P1: '> 5%'}}}\n",
+        "2:25 no kind has a signal 'eror_ratio' | did you mean 'error_ratio'?",
+    ),
+    "rotation with a stranger": (
+        "name: a\nowners:\n  ops: {oncall: {members: [kim], start: 2026-01-01}}\n",
+        "3:28 there is no owner 'kim' | known: ops",
+    ),
+    "secret in two places": (
+        "name: a\nchannels:\n  d: {type: discord, webhook: {env: A, file: /b}}\n",
+        "3:31 a secret has exactly one of env and file | ",
+    ),
+    "bad hours": (
+        "name: a\nchannels: {c: {type: discord, webhook: {env: H}}}\nroutes:\n  - {to: c, during: always}\n",
+        "4:21 'always' are no hours; write them like 'mon-fri 09:00-18:00' or 'sat,sun' | ",
+    ),
+    "report to no channel": (
+        'name: a\nreport: {at: "23:00", to: nowhere}\n',
+        "2:27 there is no channel 'nowhere' | none are declared",
+    ),
+    "report at no time": (
+        'name: a\nchannels: {c: {type: discord, webhook: {env: H}}}\nreport: {at: "25:00", to: c}\n',
+        '3:14 \'25:00\' is not a time of day; write it like "09:00" or "23:00" | ',
+    ),
+    "maintenance of no service": (
+        "name: a\nmaintenance:\n"
+        "  - {services: [ghost], start: '2026-01-01T00:00:00Z', end: '2026-01-02T00:00:00Z'}\n",
+        "3:17 there is no service 'ghost' | none are declared",
+    ),
+    "route without a channel": ("name: a\nroutes:\n  - {severity: P1}\n", "3:5 'to' is missing | "),
+    "ratio below zero": (
+        "name: team\nservices:\n"
+        '  shop: {kind: fastapi, thresholds: {error_ratio: {P1: "< 0"}}, depends_on: [db]}\n  db: {kind: fastapi}\n',
+        "3:56 the condition '< 0' can never hold | a ratio lies between 0 and 1; write 5% or 0.05",
+    ),
+    "unknown language": ("name: a\nlanguage: fr\n", "2:11 'language' must be 'en' or 'ko', not 'fr' | "),
+    "not a mapping": ("name: a\nservices: [s]\n", "2:11 'services' must be a mapping (name: value) | "),
+    "name with spaces": (
+        "name: my team\n",
+        "1:7 'my team' cannot be a 'name' | it must match ^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+    ),
+    "unknown source type": ("name: a\nsources: {p: {url: x}}\n", "2:11 'type' is missing | "),
 }
 
 
@@ -133,6 +229,23 @@ def test_every_problem_is_told_at_once() -> None:
         "name: a\nlanguage: fr\ntimezone: Nowhere\nservices:\n  s: {kind: fastapi, tier: 9}\n"
     )
     assert [line.split(" ")[0] for line in found] == ["2:11", "3:11", "5:28"]
+
+
+def test_problems_of_form_do_not_hide_dangling_names_elsewhere() -> None:
+    found = problems_of(
+        "name: a\n"
+        "languag: ko\n"
+        "services:\n"
+        "  good: {kind: fastapi, depends_on: [bad, gone], owner: nobody}\n"
+        "  bad: {kind: fastapi, tier: 9}\n"
+        'defaults: {thresholds: {error_ratio: {P1: "> 500%"}}}\n'
+    )
+    assert [line.split(" | ")[0] for line in found] == [
+        "2:1 unknown key 'languag'",
+        "4:43 there is no service 'gone'",
+        "4:57 there is no owner 'nobody'",
+        "5:30 'tier' must be less than or equal to 4, not 9",
+    ]
 
 
 def test_a_problem_shows_the_offending_line() -> None:
@@ -208,3 +321,9 @@ def test_a_secret_never_shows_in_a_repr(monkeypatch: pytest.MonkeyPatch) -> None
     catalog = loads("name: a\nchannels: {d: {type: discord, webhook: {env: HOOK}}}\n")
     assert catalog.channels["d"].webhook.reveal() == "https://secret.example"
     assert "secret.example" not in repr(catalog)
+
+
+def test_a_secret_that_was_written_into_the_catalog_is_not_repeated() -> None:
+    with pytest.raises(CatalogError) as caught:
+        loads("name: a\nchannels:\n  d: {type: discord, webhook: 'https://example.org/s3cret'}\n")
+    assert "s3cret" not in str(caught.value)

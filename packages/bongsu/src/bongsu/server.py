@@ -142,8 +142,13 @@ class Server:
             if isinstance(spec, PrometheusSpec):
                 token = spec.token.reveal() if spec.token is not None else None
                 return PrometheusSource(name, spec.url, token=token, timeout=spec.timeout)
+        unread = [n for n, s in self.catalog.sources.items() if not isinstance(s, EmbeddedSpec)]
+        if unread:
+            log.error("sources that this version cannot read yet; the embedded store answers", sources=unread)
         if self.telemetry is None:
-            self.telemetry = EmbeddedStore(self.settings.data / "telemetry.duckdb", 3 * 86400.0, 2 * 2**30)
+            spec = EmbeddedSpec(type="embedded")
+            path = self.settings.data / "telemetry.duckdb"
+            self.telemetry = EmbeddedStore(path, spec.retention, int(spec.max_size))
         return EmbeddedSource(self.telemetry)
 
     def _policy(self) -> Policy:

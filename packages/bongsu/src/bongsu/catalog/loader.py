@@ -4,13 +4,16 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from bongsu.catalog import references, tree
 from bongsu.catalog.errors import CatalogError, Place, Problem, nearest
 from bongsu.catalog.kinds import builtin_kinds
 from bongsu.catalog.models import Catalog
+from bongsu.catalog.secrets import SECRET_REFUSED
 from bongsu.catalog.tree import Node
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -56,9 +59,7 @@ def _assemble(path: Path) -> Node:
 def _with_includes(path: Path, seen: set[Path]) -> Node:
     resolved = path.resolve()
     root = tree.read(path)
-    if not isinstance(root.value, dict):
-        raise CatalogError([Problem(root.place, "a catalog must be a mapping", "begin with: name: my-team")])
-    if "include" not in root.value:
+    if not isinstance(root.value, dict) or "include" not in root.value:
         return root
     place, include = root.value.pop("include")
     patterns = include.value if isinstance(include.value, list) else [include]
@@ -109,17 +110,38 @@ def _interpolate(root: Node, variables: Mapping[str, str]) -> Iterable[Problem]:
 
 
 def _checked(root: Node, variables: Mapping[str, str]) -> Catalog:
+    """All that is wrong at once; what follows from another problem at the same place is left out."""
+    if not isinstance(root.value, dict):
+        raise CatalogError([Problem(root.place, "a catalog must be a mapping", "begin with: name: my-team")])
     problems = list(_interpolate(root, variables))
-    if problems:
-        raise CatalogError(problems)
+    data = root.plain()
     try:
-        catalog = Catalog.model_validate(root.plain())
+        catalog = Catalog.model_validate(data)
     except ValidationError as error:
-        raise CatalogError(_describe(error, root)) from None
-    problems = references.check(catalog, root, builtin_kinds())
+        problems += _describe(error, root)
+        catalog = _sound_part(data, error)
+    problems += references.check(catalog, root, builtin_kinds())
     if problems:
-        raise CatalogError(problems)
+        first: dict[Place, Problem] = {}
+        for problem in problems:
+            first.setdefault(problem.place, problem)
+        raise CatalogError(first.values())
     return catalog
+
+
+def _sound_part(data: dict[str, Any], error: ValidationError) -> Catalog:
+    """The catalog without the entries that have problems, so that the others are checked too."""
+    for item in error.errors(include_url=False, include_input=False):
+        section, *rest = item["loc"] or ("",)
+        entries = data.get(str(section))
+        if isinstance(entries, dict) and rest:
+            entries.pop(str(rest[0]), None)
+        else:
+            data.pop(str(section), None)
+    try:
+        return Catalog.model_validate({"name": "unnamed", **data})
+    except ValidationError:
+        return Catalog(name="unnamed")
 
 
 def _describe(error: ValidationError, root: Node) -> list[Problem]:
@@ -128,7 +150,7 @@ def _describe(error: ValidationError, root: Node) -> list[Problem]:
         if item["loc"][-1:] == ("literal['none']",):
             continue  # the other branch of the union says what is wrong
         place = _place(root, item["type"], item["loc"], item.get("ctx", {}))
-        message, hint = _message(item["type"], item["msg"], item["loc"], item.get("ctx", {}))
+        message, hint = _message(item)
         problems.setdefault((place, message), Problem(place, message, hint))
     return list(problems.values())
 
@@ -139,24 +161,41 @@ def _place(root: Node, kind: str, loc: tuple[str | int, ...], context: Mapping[s
     return root.at(loc, key=kind in {"extra_forbidden", "missing", "union_tag_not_found"})
 
 
-def _message(
-    kind: str, text: str, loc: tuple[str | int, ...], context: Mapping[str, object]
-) -> tuple[str, str]:
+def _message(item: ErrorDetails) -> tuple[str, str]:
+    """``(message, hint)`` in the words of a person who wrote the file, not of the library that read it."""
+    kind, loc, context = item["type"], item["loc"], item.get("ctx", {})
     key = str(loc[-1]) if loc else ""
+    field = next((part for part in reversed(loc) if isinstance(part, str) and part != "[key]"), "")
     discriminator = str(context.get("discriminator", "type")).strip("'")
-    if kind == "extra_forbidden":
-        return f"unknown key {key!r}", nearest(key, references.allowed_keys(loc[:-1]))
-    if kind == "missing":
-        return f"{key!r} is missing", ""
-    if kind == "union_tag_not_found":
-        return f"{discriminator!r} is missing", ""
-    if kind == "union_tag_invalid":
-        expected = re.findall(r"'([^']+)'", str(context.get("expected_tags", "")))
-        tag = str(context.get("tag", ""))
-        return f"{tag!r} is not a known {discriminator}", nearest(tag, expected)
-    if kind in {"literal_error", "enum"}:
-        return f"{key!r} must be {context.get('expected', 'one of the allowed values')}", ""
-    return text.removeprefix("Value error, "), ""
+    match kind:
+        case "extra_forbidden":
+            return f"unknown key {key!r}", nearest(key, references.allowed_keys(loc[:-1]))
+        case "missing":
+            return f"{key!r} is missing", ""
+        case "union_tag_not_found":
+            return f"{discriminator!r} is missing", ""
+        case "union_tag_invalid":
+            tag = str(context.get("tag", ""))
+            expected = re.findall(r"'([^']+)'", str(context.get("expected_tags", "")))
+            return f"{tag!r} is not a known {discriminator}", nearest(tag, expected)
+        case "literal_error" | "enum":
+            allowed = context.get("expected", "one of the allowed values")
+            given = item["input"]
+            return (
+                f"{given!r} is not allowed here; write {allowed}"
+                if key == "[key]" or isinstance(loc[-1], int)
+                else f"{key!r} must be {allowed}, not {given!r}"
+            ), ""
+        case "string_pattern_mismatch":
+            return f"{item['input']!r} cannot be a {field!r}", f"it must match {context.get('pattern')}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return f"{field!r} must be a mapping (name: value)", ""
+        case "list_type" | "tuple_type":
+            return f"{field!r} must be a list", ""
+    text = item["msg"].removeprefix("Value error, ")
+    if text.startswith("Input should be "):
+        return f"{field!r} must be {text.removeprefix('Input should be ')}, not {item['input']!r}", ""
+    return text, ""
 
 
 def _with_source(problems: Iterable[Problem], files: Mapping[str, list[str]] | None = None) -> list[Problem]:
@@ -169,6 +208,7 @@ def _with_source(problems: Iterable[Problem], files: Mapping[str, list[str]] | N
                 lines[name] = Path(name).read_text(encoding="utf-8").splitlines()
             except (OSError, UnicodeDecodeError):
                 lines[name] = []
-        text = lines[name][problem.place.line - 1] if problem.place.line <= len(lines[name]) else ""
+        shown = problem.place.line <= len(lines[name]) and not problem.message.startswith(SECRET_REFUSED)
+        text = lines[name][problem.place.line - 1] if shown else ""
         result.append(Problem(problem.place, problem.message, problem.hint, text))
     return result

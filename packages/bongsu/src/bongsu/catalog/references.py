@@ -14,60 +14,67 @@ from bongsu.signals.model import AnySignal, Threshold
 
 Path = tuple[str | int, ...]
 
+_SECTIONS = ("services", "owners", "sources", "channels", "kinds")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _DIMENSIONS = {"ratio": {"ratio"}, "s": {"s"}, "bytes": {"bytes"}, "per_second": {"per_second"}}
 
 
 def check(catalog: Catalog, root: Node, builtin: Mapping[str, Kind]) -> list[Problem]:
-    """Every dangling name, cycle and impossible threshold, at its place."""
-    problems: list[Problem] = []
+    """Every dangling name, cycle and impossible threshold, at its place.
 
-    def missing(path: Path, what: str, name: str, known: Iterable[str]) -> None:
-        problems.append(Problem(root.at(path), f"there is no {what} {name!r}", nearest(name, known)))
-
+    ``catalog`` may lack parts of ``root`` that have problems of their own: their names still count.
+    """
+    names = {section: _declared(root, section) for section in _SECTIONS}
+    names["kinds"] |= builtin.keys()
+    problems = [
+        Problem(root.at(path), f"there is no {what} {name!r}", nearest(name, known))
+        for path, what, name, known in _references(catalog, names)
+        if name not in known
+    ]
+    circles = list(_circles(catalog, root))
     kinds = {**builtin, **catalog.kinds}
-    for path, what, name, known in _references(catalog, kinds):
-        if name not in known:
-            missing(path, what, name, known)
-    if problems:
-        return problems
-    problems += _circles(catalog, root)
-    if not problems:
+    whole = {base for kind in kinds.values() for base in kind.extends} <= kinds.keys()
+    if whole and not any(problem.message.startswith("kinds") for problem in circles):
         problems += _threshold_problems(catalog, root, kinds)
-    return problems
+    return problems + circles
+
+
+def _declared(root: Node, section: str) -> set[str]:
+    value = root.value.get(section, (None, Node({}, root.place)))[1].value
+    return set(value) if isinstance(value, dict) else set()
 
 
 Reference = tuple[Path, str, str, Iterable[str]]
+Names = Mapping[str, set[str]]
+"""Section of the catalog → the names that it declares."""
 
 
-def _references(catalog: Catalog, kinds: Mapping[str, Kind]) -> Iterator[Reference]:
+def _references(catalog: Catalog, names: Names) -> Iterator[Reference]:
     for name, kind in catalog.kinds.items():
-        yield from _each(("kinds", name, "extends"), "kind", kind.extends, kinds)
+        yield from _each(("kinds", name, "extends"), "kind", kind.extends, names["kinds"])
     for name, service in catalog.services.items():
-        yield from _service_references(("services", name), service, catalog, kinds)
-    yield from _one(("defaults", "owner"), "owner", catalog.defaults.owner, catalog.owners)
-    yield from _one(("defaults", "source"), "source", catalog.defaults.source, catalog.sources)
+        yield from _service_references(("services", name), service, names)
+    yield from _one(("defaults", "owner"), "owner", catalog.defaults.owner, names["owners"])
+    yield from _one(("defaults", "source"), "source", catalog.defaults.source, names["sources"])
     for name, owner in catalog.owners.items():
         turns = owner.oncall.members if owner.oncall else ()
-        yield from _each(("owners", name, "oncall", "members"), "owner", turns, catalog.owners)
-        yield from _each(("owners", name, "members"), "owner", owner.members, catalog.owners)
+        yield from _each(("owners", name, "oncall", "members"), "owner", turns, names["owners"])
+        yield from _each(("owners", name, "members"), "owner", owner.members, names["owners"])
     if catalog.report is not None:
-        yield from _each(("report", "to"), "channel", catalog.report.to, catalog.channels)
+        yield from _each(("report", "to"), "channel", catalog.report.to, names["channels"])
     for index, route in enumerate(catalog.routes):
-        yield from _each(("routes", index, "to"), "channel", route.to, catalog.channels)
-        yield from _each(("routes", index, "services"), "service", route.services, catalog.services)
-        yield from _each(("routes", index, "owners"), "owner", route.owners, catalog.owners)
+        yield from _each(("routes", index, "to"), "channel", route.to, names["channels"])
+        yield from _each(("routes", index, "services"), "service", route.services, names["services"])
+        yield from _each(("routes", index, "owners"), "owner", route.owners, names["owners"])
     for index, window in enumerate(catalog.maintenance):
-        yield from _each(("maintenance", index, "services"), "service", window.services, catalog.services)
+        yield from _each(("maintenance", index, "services"), "service", window.services, names["services"])
 
 
-def _service_references(
-    at: Path, service: Service, catalog: Catalog, kinds: Mapping[str, Kind]
-) -> Iterator[Reference]:
-    yield from _each((*at, "kind"), "kind", service.kind, kinds)
-    yield from _each((*at, "depends_on"), "service", service.depends_on, catalog.services)
-    yield from _one((*at, "owner"), "owner", service.owner, catalog.owners)
-    yield from _one((*at, "source"), "source", service.source, catalog.sources)
+def _service_references(at: Path, service: Service, names: Names) -> Iterator[Reference]:
+    yield from _each((*at, "kind"), "kind", service.kind, names["kinds"])
+    yield from _each((*at, "depends_on"), "service", service.depends_on, names["services"])
+    yield from _one((*at, "owner"), "owner", service.owner, names["owners"])
+    yield from _one((*at, "source"), "source", service.source, names["sources"])
 
 
 def _one(path: Path, what: str, name: str, known: Iterable[str]) -> Iterator[Reference]:
@@ -121,6 +128,8 @@ def _threshold_problems(catalog: Catalog, root: Node, kinds: Mapping[str, Kind])
                 at: Path = ("kinds", name, "signals", signal_name, "thresholds", severity.value)
                 yield from _impossible(signal, threshold, root, at)
     for name, service in catalog.services.items():
+        if not kinds.keys() >= set(service.kind):
+            continue
         signals = kind_signals(service, kinds)
         for signal_name, signal in service.signals.items():
             for severity, threshold in signal.thresholds.items():

@@ -9,6 +9,10 @@ from pydantic import Field, model_validator
 from bongsu.signals.model import Model
 
 
+SECRET_REFUSED = "a secret is not written here"
+"""How the refusal of a literal begins; the line that holds it is never shown."""
+
+
 class SecretError(Exception):
     """A secret cannot be read; the text names the variable or file, never the value."""
 
@@ -23,7 +27,7 @@ class Secret(Model):
     @classmethod
     def _refuse_literal(cls, value: Any) -> Any:
         if isinstance(value, str):
-            raise ValueError("a secret is not written here; name it as {env: NAME} or {file: PATH}")
+            raise ValueError(f"{SECRET_REFUSED}; name it as {{env: NAME}} or {{file: PATH}}")
         return value
 
     @model_validator(mode="after")

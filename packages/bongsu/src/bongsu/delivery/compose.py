@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bongsu.analysis.model import Analysis, Evidence, MetricEvidence
 from bongsu.catalog import Catalog
@@ -18,6 +19,9 @@ from bongsu.delivery.message import (
 )
 from bongsu.incidents.model import Alert, AlertStatus, Incident, IncidentStatus
 from bongsu.signals.model import AnySignal
+
+Calls = bool | Literal["here"]
+"""Whether a message calls on the owner; ``here`` calls on everybody present as well."""
 
 SignalOf = Callable[[str, str], AnySignal | None]
 """``(service, signal)`` → the signal, where the catalog knows it."""
@@ -42,7 +46,7 @@ class Known:
     """The alerting signals up to now, fresher than the evidence."""
 
 
-def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: str, mention: bool) -> Message:
+def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: str, mention: Calls) -> Message:
     incident = known.incident
     evidence, analysis = known.evidence, known.analysis
     return Message(
@@ -59,7 +63,7 @@ def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: st
         changes=tuple(c.summary for c in evidence.changes if c.at <= incident.opened_at) if evidence else (),
         logs=_logs(evidence, analysis),
         links=_links(catalog, incident, language),
-        mention=_mention(catalog, incident.owner) if mention else None,
+        mention=_mention(catalog, incident.owner, mention),
         acknowledged_by=incident.acknowledged_by,
         chart=chart(known, catalog, signal_of, language),
         language=language,
@@ -138,11 +142,13 @@ def _owner_name(catalog: Catalog, owner: str) -> str:
     return (declared.name if declared else "") or owner
 
 
-def _mention(catalog: Catalog, owner: str) -> Mention | None:
+def _mention(catalog: Catalog, owner: str, calls: Calls) -> Mention | None:
     declared = catalog.owners.get(owner)
-    if declared is None or not (declared.discord.role or declared.discord.user):
+    here = calls == "here"
+    role, user = (declared.discord.role, declared.discord.user) if declared else ("", "")
+    if not calls or not (role or user or here):
         return None
-    return Mention(role_id=declared.discord.role, user_id=declared.discord.user)
+    return Mention(role_id=role, user_id=user, here=here)
 
 
 def chart(known: Known, catalog: Catalog, signal_of: SignalOf, language: str) -> ChartSpec | None:

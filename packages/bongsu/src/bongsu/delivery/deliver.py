@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 
@@ -11,7 +12,7 @@ from bongsu.analysis.recent import Recent
 from bongsu.catalog import Catalog
 from bongsu.catalog.models import Route
 from bongsu.delivery.base import Destination, MessageGoneError, PermanentError, Shown, TemporaryError
-from bongsu.delivery.compose import Known, SignalOf, compose
+from bongsu.delivery.compose import Calls, Known, SignalOf, compose
 from bongsu.incidents.model import Delivery, DeliveryState, Detail, Event, Incident, IncidentStatus
 from bongsu.incidents.store import Store
 
@@ -39,8 +40,11 @@ class Deliverer:
 
     def channels(self, incident: Incident) -> list[str]:
         """The channels whose routes take this incident, each once, in the catalog's order."""
-        names = [name for route in self._catalog.routes if _takes(route, incident) for name in route.to]
-        return list(dict.fromkeys(names))
+        return list(dict.fromkeys(name for route in self._routes(incident) for name in route.to))
+
+    def _routes(self, incident: Incident) -> list[Route]:
+        opened = datetime.fromtimestamp(incident.opened_at, self._catalog.zone)
+        return [route for route in self._catalog.routes if _takes(route, incident, opened)]
 
     async def show(self, incident_id: str, channel: str) -> Shown:
         """Make the channel show the latest version.
@@ -115,9 +119,9 @@ class Deliverer:
             # Somebody deleted the message: an open incident is told again, without calling on people anew.
             return (await destination.send(replace(message, mention=None))).id
 
-    def _mentions(self, incident: Incident, channel: str) -> bool:
-        routes = [r for r in self._catalog.routes if channel in r.to and _takes(r, incident)]
-        return any(route.mention for route in routes)
+    def _mentions(self, incident: Incident, channel: str) -> Calls:
+        calls = [route.mention for route in self._routes(incident) if channel in route.to]
+        return "here" if "here" in calls else any(calls)
 
     async def _silenced(self, incident: Incident) -> bool:
         alerts = await self._store.alerts(incident.id)
@@ -155,9 +159,10 @@ class Deliverer:
         await self._store.add_event(event, key=key)
 
 
-def _takes(route: Route, incident: Incident) -> bool:
+def _takes(route: Route, incident: Incident, opened: datetime) -> bool:
     return (
         (not route.severity or incident.severity in route.severity)
         and (not route.services or incident.service in route.services)
         and (not route.owners or incident.owner in route.owners)
+        and (not route.during or any(opened in hours for hours in route.during))
     )

@@ -65,6 +65,8 @@ class Mention:
 
     role_id: str = ""
     user_id: str = ""
+    here: bool = False
+    """Everybody who is present in the channel."""
 
 
 @dataclass(frozen=True, slots=True)

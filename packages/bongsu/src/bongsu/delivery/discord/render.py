@@ -47,8 +47,8 @@ def render(message: Message, *, chart: bool) -> dict[str, Any]:
 
 
 def allowed_mentions(mention: Mention | None) -> dict[str, list[str]]:
-    """Nobody but the role and user that the catalog names."""
-    allowed: dict[str, list[str]] = {"parse": []}
+    """Nobody but the role and user that the catalog names, and everybody present only where it says so."""
+    allowed: dict[str, list[str]] = {"parse": ["everyone"] if mention and mention.here else []}
     if mention and _snowflake(mention.role_id):
         allowed["roles"] = [mention.role_id]
     if mention and _snowflake(mention.user_id):
@@ -62,7 +62,8 @@ def _snowflake(text: str) -> bool:
 
 def _pills(mention: Mention | None) -> str:
     allowed = allowed_mentions(mention)
-    pills = [f"<@&{role}>" for role in allowed.get("roles", [])]
+    pills = ["@here"] if mention and mention.here else []
+    pills += [f"<@&{role}>" for role in allowed.get("roles", [])]
     return " ".join(pills + [f"<@{user}>" for user in allowed.get("users", [])])
 
 
