@@ -129,8 +129,7 @@ BROKEN = {
         "3:7 YAML merge keys are not supported | use a kind, or defaults",
     ),
     "unknown severity": (
-        "name: team\nservices:\n"
-        '  shop: {kind: fastapi, thresholds: {error_ratio: {P5: "> 5%"}}, depends_on: [db]}\n  db: {kind: fastapi}\n',
+        GOOD.replace("prefix: shop", 'thresholds: {error_ratio: {P5: "> 5%"}}'),
         "3:56 'P5' is not allowed here; write 'P1', 'P2', 'P3' or 'P4' | ",
     ),
     "unknown severity of a route": (
@@ -147,8 +146,7 @@ BROKEN = {
     ),
     "negative duration": ("name: a\nwatch: {interval: -5}\n", "2:19 a duration must be zero or more | "),
     "unknown unit": (
-        "name: team\nservices:\n"
-        '  shop: {kind: fastapi, thresholds: {latency_p95: {P1: "> 5 parsecs"}}, depends_on: [db]}\n  db: {kind: fastapi}\n',
+        GOOD.replace("prefix: shop", 'thresholds: {latency_p95: {P1: "> 5 parsecs"}}'),
         "3:56 unit 'parsecs' is not known; known units: %, ns, us, µs, ms, s, min, m, h, "
         "d, B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, /s, /min, /m, /h | ",
     ),
@@ -169,8 +167,7 @@ BROKEN = {
         "5:7 'metric' is missing | ",
     ),
     "objective of no signal": (
-        "name: team\nservices:\n"
-        "  shop: {kind: fastapi, objectives: {api: {signal: eror_ratio, target: 99.9%}}, depends_on: [db]}\n  db: {kind: fastapi}\n",
+        GOOD.replace("prefix: shop", "objectives: {api: {signal: eror_ratio, target: 99.9%}}"),
         "3:52 there is no signal 'eror_ratio' | did you mean 'error_ratio'?",
     ),
     "default threshold of no signal": (
@@ -204,8 +201,7 @@ BROKEN = {
     ),
     "route without a channel": ("name: a\nroutes:\n  - {severity: P1}\n", "3:5 'to' is missing | "),
     "ratio below zero": (
-        "name: team\nservices:\n"
-        '  shop: {kind: fastapi, thresholds: {error_ratio: {P1: "< 0"}}, depends_on: [db]}\n  db: {kind: fastapi}\n',
+        GOOD.replace("prefix: shop", 'thresholds: {error_ratio: {P1: "< 0"}}'),
         "3:56 the condition '< 0' can never hold | a ratio lies between 0 and 1; write 5% or 0.05",
     ),
     "unknown language": ("name: a\nlanguage: fr\n", "2:11 'language' must be 'en' or 'ko', not 'fr' | "),
