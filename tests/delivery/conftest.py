@@ -1,12 +1,10 @@
 """Messages as an incident produces them, Discord's contract, and a loopback inbox."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +22,8 @@ from bongsu.delivery.message import (
     SuspectLine,
 )
 from bongsu.signals.model import Severity
+from tests.contracts import discord_schema
 
-CONTRACT = Path(__file__).resolve().parents[3] / "shared/data/specs/discord/openapi.json"
 NOW = 1_795_237_385.0
 ROLE = "1000000000000000002"
 
@@ -37,13 +35,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def schema() -> Callable[[str], Draft202012Validator]:
-    """``schema("MessageResponse")`` validates against that part of Discord's own OpenAPI."""
-    if not CONTRACT.exists():
-        pytest.skip(f"CONTRACT NOT CHECKED: Discord's openapi.json is not at {CONTRACT}")
-    document = json.loads(CONTRACT.read_text("utf-8"))
-    return lambda name: Draft202012Validator(
-        {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
-    )
+    return discord_schema()
 
 
 @pytest.fixture(scope="session")

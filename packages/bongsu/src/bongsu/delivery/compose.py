@@ -18,6 +18,7 @@ from bongsu.delivery.message import (
     SuspectLine,
 )
 from bongsu.incidents.model import Alert, AlertStatus, Incident, IncidentStatus
+from bongsu.incidents.telling import leading, ordered
 from bongsu.signals.model import AnySignal
 
 Calls = bool | Literal["here"]
@@ -58,7 +59,7 @@ def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: st
         owner=_owner_name(catalog, incident.owner),
         since=incident.since,
         resolved_at=incident.resolved_at,
-        alerts=tuple(_alert_line(a, signal_of, language) for a in _ordered(known.alerts)),
+        alerts=tuple(_alert_line(a, signal_of, language) for a in ordered(known.alerts)),
         suspects=_suspects(analysis, language),
         changes=tuple(c.summary for c in evidence.changes if c.at <= incident.opened_at) if evidence else (),
         logs=_logs(evidence, analysis),
@@ -73,25 +74,11 @@ def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: st
 
 
 def _title(known: Known, signal_of: SignalOf, language: str) -> str:
-    leading = _leading(known)
-    if leading is None or not leading.signal:
+    worst = leading(known.incident, known.alerts)
+    if worst is None or not worst.signal:
         return known.incident.title
-    signal = signal_of(leading.service, leading.signal)
-    return f"{leading.service}: {signal.trouble.in_(language)}" if signal else known.incident.title
-
-
-def _leading(known: Known) -> Alert | None:
-    """The alert in whose name the incident stands."""
-    own = [a for a in known.alerts if a.service == known.incident.service]
-    return min(own or known.alerts, key=lambda a: (a.severity.rank, a.starts_at), default=None)
-
-
-def _ordered(alerts: Sequence[Alert]) -> list[Alert]:
-    """Firing first, most severe first; an alert that fired twice is told once."""
-    latest = {(a.source, a.fingerprint): a for a in sorted(alerts, key=lambda a: a.starts_at)}
-    return sorted(
-        latest.values(), key=lambda a: (a.status is not AlertStatus.FIRING, a.severity.rank, a.starts_at)
-    )
+    signal = signal_of(worst.service, worst.signal)
+    return f"{worst.service}: {signal.trouble.in_(language)}" if signal else known.incident.title
 
 
 def _alert_line(alert: Alert, signal_of: SignalOf, language: str) -> AlertLine:
@@ -153,23 +140,23 @@ def _mention(catalog: Catalog, owner: str, calls: Calls) -> Mention | None:
 
 def chart(known: Known, catalog: Catalog, signal_of: SignalOf, language: str) -> ChartSpec | None:
     """The leading signal with its threshold, the incident shaded and the changes marked."""
-    leading = _leading(known)
-    if leading is None or not leading.signal:
+    worst = leading(known.incident, known.alerts)
+    if worst is None or not worst.signal:
         return None
-    series = _series(known, leading)
+    series = _series(known, worst)
     if series is None:
         return None
     times, values = series
     incident = known.incident
     changes = known.evidence.changes if known.evidence else []
     start = times[0] if times else incident.since
-    signal = signal_of(leading.service, leading.signal)
-    what = signal.help.in_(language) if signal else leading.signal
+    signal = signal_of(worst.service, worst.signal)
+    what = signal.help.in_(language) if signal else worst.signal
     return ChartSpec(
-        title=f"{leading.service}: {what}",
-        unit=leading.unit or "count",
-        series=(ChartSeries(leading.service, times, values),),
-        threshold=leading.threshold,
+        title=f"{worst.service}: {what}",
+        unit=worst.unit or "count",
+        series=(ChartSeries(worst.service, times, values),),
+        threshold=worst.threshold,
         shade=(incident.since, incident.resolved_at),
         markers=tuple(ChartMarker(c.at, c.summary) for c in changes if start <= c.at),
         timezone=catalog.timezone,

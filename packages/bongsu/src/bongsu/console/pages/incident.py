@@ -12,12 +12,13 @@ from bongsu.analysis.model import Analysis, Evidence, MetricEvidence
 from bongsu.console.charts import charts
 from bongsu.console.exhibits import anchor, exhibits
 from bongsu.console.guard import field
-from bongsu.console.headline import headline, ordered, what_broke
+from bongsu.console.headline import headline, what_broke
 from bongsu.console.session import Session
 from bongsu.console.timeline import said
 from bongsu.console.view import SECURITY_HEADERS, Console, answer
 from bongsu.delivery.message import ChartSpec
 from bongsu.incidents.model import Alert, Delivery, Event, Incident
+from bongsu.incidents.telling import ordered
 
 SILENCE_SECONDS = 3600.0
 LONGEST_NOTE = 4000
