@@ -67,6 +67,22 @@ class Chain:
         await self.process.start()
         await self.process.ready(f"{self.url}/readyz", seconds=60)
 
+    async def stop(self) -> None:
+        assert self.process is not None
+        await self.process.stop()
+
+    async def until_targets(
+        self, reached: Callable[[list[dict[str, Any]]], bool]
+    ) -> dict[str, dict[str, Any]]:
+        """How each target's last scrape went, by service, as soon as ``reached`` holds."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            rows = await self.get("/api/targets")
+            if rows and reached(rows):
+                return {row["service"]: row for row in rows}
+            await asyncio.sleep(0.05)
+        raise AssertionError("the targets were not scraped")
+
     async def kill(self) -> None:
         assert self.process is not None
         await self.process.kill()
@@ -154,5 +170,4 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
         try:
             yield running
         finally:
-            assert running.process is not None
-            await running.process.stop()
+            await running.stop()

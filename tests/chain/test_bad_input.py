@@ -4,11 +4,14 @@ import gzip
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.chain.conftest import Chain, webhook
+from bongsu.demo.inbox import InboxControl
+from tests.chain.conftest import Chain, serving_inbox, webhook
 
 pytestmark = pytest.mark.anyio
 
@@ -53,3 +56,39 @@ def test_a_broken_catalog_stops_the_start_with_its_place(tmp_path: Path) -> None
     assert ended.returncode == 1
     assert "bongsu.yaml:2:1: unknown key 'servises'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_a_malformed_scrape_is_told_with_its_line_and_the_others_go_on(tmp_path: Path) -> None:
+    pages = {"/good": b"m 1\n", "/bad": b"m 1\nm{a= 2\n"}
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(pages[self.path])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    exporter = ThreadingHTTPServer(("127.0.0.1", 0), Metrics)
+    threading.Thread(target=exporter.serve_forever, daemon=True).start()
+    host = f"http://127.0.0.1:{exporter.server_port}"
+    (tmp_path / "bongsu.yaml").write_text(
+        "name: team\n"
+        "sources: {local: {type: embedded, scrape_interval: 500ms}}\n"
+        "services:\n"
+        f"  good: {{kind: fastapi, targets: '{host}/good'}}\n"
+        f"  bad: {{kind: fastapi, targets: '{host}/bad'}}\n"
+    )
+    with serving_inbox(InboxControl()) as (inbox, url):
+        chain = Chain(tmp_path, inbox, url)
+        await chain.start()
+        try:
+            states = await chain.until_targets(lambda rows: all(row["at"] for row in rows))
+        finally:
+            await chain.stop()
+            exporter.shutdown()
+    assert (states["good"]["up"], states["good"]["error"]) == (True, "")
+    assert states["bad"]["up"] is False
+    assert states["bad"]["error"].startswith("line 2")

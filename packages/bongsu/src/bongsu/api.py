@@ -15,6 +15,7 @@ from bongsu.incidents.store import Store
 from bongsu.lifecycle import Lifecycle
 from bongsu.response.people import acknowledge
 from bongsu.security import Credentials, bearer
+from bongsu.sources.embedded.scrape import TargetState
 
 MAX_BODY = 8 * 2**20
 """Bytes of a webhook; 50,000 grouped alerts are split by their sender long before."""
@@ -126,6 +127,28 @@ def incidents_router(
         if found is None:
             raise HTTPException(404, "there is no such incident, or it is resolved")
         return _json(found)
+
+    return router
+
+
+def targets_router(credentials: Credentials, targets: Callable[[], Sequence[TargetState]]) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["sources"], dependencies=[Depends(admin_only(credentials))])
+
+    @router.get("/targets")
+    async def list_targets() -> Response:
+        """Every target that is scraped, with the reason when it cannot be read."""
+        rows = [
+            {
+                "service": state.target.job,
+                "url": state.target.url,
+                "up": state.up,
+                "at": state.at,
+                "samples": state.samples,
+                "error": state.error,
+            }
+            for state in targets()
+        ]
+        return _json(rows)
 
     return router
 

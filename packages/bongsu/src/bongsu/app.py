@@ -7,9 +7,10 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
 
 from bongsu import __version__
-from bongsu.api import incidents_router, ingest_only, webhook_router
+from bongsu.api import incidents_router, ingest_only, targets_router, webhook_router
 from bongsu.console.app import add_error_pages, console_router
 from bongsu.incidents.intake.common import ServiceIndex
+from bongsu.query_api import query_router
 from bongsu.server import Server
 from bongsu.sources.embedded.otlp import otlp_router
 from bongsu.wiring import console_deps
@@ -46,6 +47,8 @@ def create_app(server: Server) -> FastAPI:
     services = ServiceIndex({name: service.labels for name, service in server.services.items()})
     app.include_router(webhook_router(server.credentials, services, server.lifecycle))
     app.include_router(incidents_router(server.credentials, server.store, server.archive, server.lifecycle))
+    app.include_router(query_router(server.credentials, server.services, server.source))
+    app.include_router(targets_router(server.credentials, server.targets))
     if server.telemetry is not None:
         ingest = [Depends(ingest_only(server.credentials))]
         app.include_router(otlp_router(server.telemetry), dependencies=ingest)

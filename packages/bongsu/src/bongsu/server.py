@@ -26,7 +26,7 @@ from bongsu.security import load_credentials
 from bongsu.settings import Settings
 from bongsu.signals.model import AnySignal
 from bongsu.sources.base import Source
-from bongsu.sources.embedded.scrape import Scraper, Target
+from bongsu.sources.embedded.scrape import Scraper, Target, TargetState
 from bongsu.sources.embedded.source import EmbeddedSource
 from bongsu.sources.embedded.store import EmbeddedStore
 from bongsu.sources.prometheus import PrometheusSource
@@ -79,6 +79,7 @@ class Server:
             self.lifecycle.take,
             interval=catalog.watch.interval,
         )
+        self.scraper: Scraper | None = None
         self.ready = False
         self.stopping: Callable[[], bool] = lambda: False
         """True once the process wants to stop, so that open streams can end."""
@@ -87,6 +88,10 @@ class Server:
         """The signal, where the catalog knows it."""
         resolved = self.services.get(service)
         return resolved.signals.get(signal) if resolved is not None else None
+
+    def targets(self) -> list[TargetState]:
+        """How the last scrape of each target went."""
+        return self.scraper.states if self.scraper is not None else []
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -120,7 +125,8 @@ class Server:
         spec = self._embedded_spec()
         targets = scrape_targets(self.services.values())
         if spec is not None and targets:
-            await Scraper(store, targets, interval=spec.scrape_interval).run()
+            self.scraper = Scraper(store, targets, interval=spec.scrape_interval)
+            await self.scraper.run()
 
     async def _prune(self, store: EmbeddedStore) -> None:
         while True:

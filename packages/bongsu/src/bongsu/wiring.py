@@ -86,7 +86,13 @@ async def _health(server: Server) -> Mapping[str, ServiceHealth]:
                 worst[alert.service] = min(before, alert.severity, key=lambda s: s.rank)
     silences = await server.store.silences(time.time())
     until = {s.service: s.ends_at for s in silences if not s.signal}
+    problems = {s.target.job: s.error for s in server.targets() if s.error}
     return {
-        name: ServiceHealth(worst.get(name), server.watch.seen_at.get(name), until.get(name))
-        for name in server.services
+        name: ServiceHealth(
+            worst.get(name),
+            server.watch.seen_at.get(name),
+            until.get(name),
+            problems.get(service.labels.get("job", name), ""),
+        )
+        for name, service in server.services.items()
     }

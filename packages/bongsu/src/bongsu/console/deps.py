@@ -49,6 +49,8 @@ class ServiceHealth:
     severity: Severity | None = None
     seen_at: float | None = None
     silenced_until: float | None = None
+    problem: str = ""
+    """Why its telemetry cannot be read, in the words of who tried."""
 
 
 async def _nothing_recent(_: Incident, __: Sequence[Alert]) -> Sequence[MetricEvidence]:

@@ -87,6 +87,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "state_silenced": ("Silenced until {time}", "{time}까지 알림 중지"),
     "last_seen": ("last seen {ago} ago", "마지막 수신 {ago} 전"),
     "never_seen": ("never seen", "수신 기록 없음"),
+    "cannot_read": ("Its metrics cannot be read: {why}", "메트릭을 읽을 수 없음: {why}"),
     "calls": ("calls {names}", "호출: {names}"),
     "relay": ("How the services call each other", "서비스 호출 관계"),
     # Incidents list

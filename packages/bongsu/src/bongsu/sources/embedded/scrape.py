@@ -112,6 +112,7 @@ class Scraper:
     async def scrape(self, target: Target, at: float) -> TargetState:
         """Scrape one of the targets now and write what it says with the time ``at``."""
         memory = self._memory[target]
+        before = memory.state.error
         started = time.perf_counter()
         body, openmetrics, error = b"", False, ""
         try:
@@ -129,6 +130,8 @@ class Scraper:
         except duckdb.Error as failure:
             _log.error("scrape.not_stored", job=target.job, instance=target.instance, error=str(failure))
             memory.state = replace(state, error=f"the samples could not be stored: {failure}")
+        if memory.state.error != before:
+            _tell(memory.state)
         return memory.state
 
     async def _repeat(self, target: Target) -> None:
@@ -203,3 +206,12 @@ def _with_target(sent: dict[str, str], target: Mapping[str, str]) -> dict[str, s
                 moved = f"exported_{moved}"
             labels[moved] = value
     return {**labels, **target}
+
+
+def _tell(state: TargetState) -> None:
+    """Say once that a scrape began to fail, fails for another reason, or works again."""
+    where = {"job": state.target.job, "url": state.target.url}
+    if state.error:
+        _log.warning("scrape failed", **where, error=state.error)
+    else:
+        _log.info("scrape works again", **where)
