@@ -11,7 +11,14 @@ from bongsu import __version__
 _COMMANDS = {
     "check": ("bongsu.cli.check", "check"),
     "demo": ("bongsu.cli.demo", "demo"),
+    "drill": ("bongsu.cli.drill", "drill"),
+    "init": ("bongsu.cli.init", "init"),
+    "query": ("bongsu.cli.query", "query"),
+    "render": ("bongsu.cli.render", "render"),
+    "report": ("bongsu.cli.report", "report"),
+    "schema": ("bongsu.cli.schema", "schema"),
     "serve": ("bongsu.cli.serve", "serve"),
+    "signals": ("bongsu.cli.signals", "signals"),
 }
 
 
