@@ -17,10 +17,15 @@ from bongsu.processes import free_port
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WARM_UP, SHOWN_FOR = 150.0, 25.0
 DESKTOP, PHONE = (1280, 860), (390, 844)
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 async def main() -> None:

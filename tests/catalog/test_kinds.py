@@ -33,8 +33,6 @@ from tests.live_servers import require
 KINDS = builtin_kinds()
 OWN_SIGNALS = [(kind, name) for kind, spec in KINDS.items() for name in spec.signals]
 
-for_the_compilers = pytest.mark.xfail(reason="signals/promql.py, stack/rules.py and watch/ do not do it yet")
-
 
 def service_of(kind: str, **fields: Any) -> ResolvedService:
     given = "".join(f", {key}: {value}" for key, value in fields.items())
@@ -323,7 +321,6 @@ def test_a_certificate_warns_after_its_renewal_was_due_and_expiry_is_its_own_ale
 # What the compilers, the rules and the watch have to do with the fields that the kinds use.
 
 
-@for_the_compilers
 @pytest.mark.parametrize(
     ("kind", "name", "parts"),
     [
@@ -332,7 +329,7 @@ def test_a_certificate_warns_after_its_renewal_was_due_and_expiry_is_its_own_ale
         ("blackbox", "probe_latency", ["(avg_over_time(probe_duration_seconds{", "[5m]))"]),
         ("blackbox", "certificate_left", ["min by (job, instance) (last_over_time(", "[10m])) - time()"]),
         ("node", "memory_used", ["1 - ", " / (max by (job, instance) (node_memory_MemTotal_bytes{"]),
-        ("node", "disk_used", ["1 - ", " unless ", "max by (job, instance, mountpoint) (node_filesystem_ro"]),
+        ("node", "disk_used", ["1 - ", " unless on ", "instance, mountpoint) (node_filesystem_readonly{"]),
         ("kubernetes-volume", "volume_used", [" unless ", 'access_mode="ReadOnlyMany"']),
     ],
 )
@@ -343,7 +340,6 @@ def test_the_fields_of_a_form_are_in_its_expression(kind: str, name: str, parts:
         assert part in text
 
 
-@for_the_compilers
 @pytest.mark.parametrize(
     ("kind", "name", "metric"),
     [
@@ -357,7 +353,6 @@ def test_absence_has_its_own_rule(kind: str, name: str, metric: str) -> None:
     assert f'absent({metric}{{job="s"}})' in [rule["expr"] for rule in rules]
 
 
-@for_the_compilers
 def test_the_watch_takes_absence_for_a_broken_threshold() -> None:
     judge = Judge(resolve_after=60)
     signal = signal_of("file-writer", "last_write_age")

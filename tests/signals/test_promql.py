@@ -58,7 +58,50 @@ def compiled(services=ONE, *, native: bool = False, **fields) -> str:
             'max by (job) (used{job="orders"}) / (max by (job) (size{job="orders",area="heap"}) > 0)',
         ),
         ({"form": "gauge", "metric": "m", "agg": "avg"}, 'avg by (job) (m{job="orders"})'),
+        (
+            {"form": "gauge", "metric": "m", "over": "min", "window": "3m", "match": {"x": "y"}},
+            'max by (job) (min_over_time(m{job="orders",x="y"}[3m]))',
+        ),
+        (
+            {"form": "gauge", "metric": "used", "agg": "sum", "over": "avg", "divisor": "size"},
+            'sum by (job) (avg_over_time(used{job="orders"}[5m])) / (sum by (job) (size{job="orders"}) > 0)',
+        ),
+        (
+            {"form": "gauge", "metric": "idle", "agg": "avg", "complement": True},
+            '1 - avg by (job) (idle{job="orders"})',
+        ),
+        (
+            {"form": "gauge", "metric": "free", "divisor": "size", "complement": True},
+            '1 - (max by (job) (free{job="orders"}) / (max by (job) (size{job="orders"}) > 0))',
+        ),
+        (
+            {"form": "gauge", "metric": "m", "by": ["d"], "unless": {"metric": "off", "match": {"x": "y"}}},
+            'max by (job, d) (m{job="orders"}) '
+            'unless on (job, d) (max by (job, d) (off{job="orders",x="y"}) > 0)',
+        ),
+        (
+            {
+                "form": "gauge",
+                "metric": "free",
+                "over": "last",
+                "divisor": "size",
+                "complement": True,
+                "unless": {"metric": "off"},
+            },
+            '1 - (max by (job) (last_over_time(free{job="orders"}[5m])) '
+            '/ (max by (job) (size{job="orders"}) > 0)) '
+            'unless on (job) (max by (job) (off{job="orders"}) > 0)',
+        ),
         ({"form": "age", "metric": "m"}, 'time() - max by (job) (m{job="orders"})'),
+        ({"form": "age", "metric": "m", "left": True}, 'min by (job) (m{job="orders"}) - time()'),
+        (
+            {"form": "age", "metric": "m", "over": "last", "window": "2d"},
+            'time() - max by (job) (last_over_time(m{job="orders"}[2d]))',
+        ),
+        (
+            {"form": "age", "metric": "m", "left": True, "over": "last", "window": "10m"},
+            'min by (job) (last_over_time(m{job="orders"}[10m])) - time()',
+        ),
         ({"form": "presence"}, 'max by (job) (up{job="orders"})'),
         (
             {"form": "expr", "expr": "sum(rate(a{$selector}[$window])) by (job)", "match": {"x": "y"}},
@@ -103,6 +146,13 @@ def test_dashboards_bring_their_own_selector_and_window() -> None:
     signal = TypeAdapter(Signal).validate_python({"form": "rate", "metric": "m_total"})
     text = promql.expression(signal, 'job=~"$service"', ["job"], "$__rate_interval")
     assert text == 'sum by (job) (rate(m_total{job=~"$service"}[$__rate_interval]))'
+
+
+def test_what_is_left_out_is_left_out_of_the_whole_value() -> None:
+    fields = {"form": "gauge", "metric": "m", "divisor": "d", "complement": True, "unless": {"metric": "off"}}
+    parsed = promql_parser.parse(compiled(**fields))
+    assert isinstance(parsed, promql_parser.BinaryExpr)
+    assert str(parsed.op) == "unless"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Generated telemetry for property tests: compact recipes that a seed turns into series."""
 
+import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,24 +48,58 @@ class Recipe:
     busy: float
     resets: float
     gaps: int
-    by: bool
+    by: tuple[str, ...]
+    over: str | None
+    complement: bool
+    unless: bool
+    left: bool
 
+
+FORMS = ["gauge", "divided", "age", "rate", "increase", "ratio", "quantile", "presence", "gauge", "divided"]
+OVER = [None, "min", "max", "avg", "last"]
+BY: list[tuple[str, ...]] = [(), ("instance",), ("zone",), ("zone", "instance")]
 
 recipes = st.builds(
     Recipe,
-    form=st.sampled_from(["rate", "increase", "ratio", "quantile", "gauge", "divided", "age", "presence"]),
+    form=st.sampled_from(FORMS),
     seed=st.integers(0, 2**32 - 1),
     interval=st.sampled_from([1, 5, 15, 30]),
     samples=st.integers(20, 120),
-    window=st.sampled_from([60, 120, 300]),
+    window=st.sampled_from([60, 120, 300, 600]),
     step=st.sampled_from([7, 15, 60]),
     services=st.integers(1, 3),
     instances=st.integers(1, 2),
     busy=st.sampled_from([0.0, 0.3, 4.0, 900.0]),
     resets=st.sampled_from([0.0, 0.02, 0.2]),
     gaps=st.integers(0, 2),
-    by=st.booleans(),
+    by=st.sampled_from(BY),
+    over=st.sampled_from(OVER),
+    complement=st.booleans(),
+    unless=st.booleans(),
+    left=st.booleans(),
 )
+
+
+def each_combination() -> list[Recipe]:
+    """The fields of gauges and ages in every combination, each with other data."""
+    gauges = itertools.product(("gauge", "divided"), OVER, (False, True), (False, True), (False,))
+    ages = list(itertools.product(("age",), (None, "last"), (False,), (False,), (False, True)))
+    same = Recipe("", 0, 5, 160, 60, 15, 2, 3, 0.3, 0.0, 2, (), None, False, False, False)
+    return [
+        replace(
+            same,
+            form=form,
+            over=over,
+            complement=complement,
+            unless=unless,
+            left=left,
+            seed=n,
+            interval=(5, 30, 15)[n % 3],
+            window=(60, 600)[n % 5 > 1],
+            by=BY[(n + n // 4) % 4],
+        )
+        for n, (form, over, complement, unless, left) in enumerate([*gauges, *ages, *ages])
+    ]
 
 
 @dataclass
@@ -87,6 +122,8 @@ def build(recipe: Recipe, number: int) -> Case:
     for job in names:
         for instance in range(recipe.instances):
             labels = {"job": job, "instance": f"{instance}:80"}
+            if (zone := rng.choice(["", "a", "b"])) and "zone" in recipe.by:
+                labels["zone"] = str(zone)
             series += _series(recipe, base, labels, rng)
     services = {f"name-{job}": {"job": job} for job in names}
     query = FleetQuery(f"q{number}", _signal(recipe, base, rng), services)
@@ -97,7 +134,7 @@ def build(recipe: Recipe, number: int) -> Case:
 
 
 def _signal(recipe: Recipe, base: str, rng: np.random.Generator) -> AnySignal:
-    common: dict[str, Any] = {"window": recipe.window, "by": ["instance"] if recipe.by else []}
+    common: dict[str, Any] = {"window": recipe.window, "by": recipe.by}
     floor = float(rng.choice([0.0, 0.4]))
     match recipe.form:
         case "rate" | "increase":
@@ -111,8 +148,15 @@ def _signal(recipe: Recipe, base: str, rng: np.random.Generator) -> AnySignal:
             return signal(form="quantile", metric=base, q=q, floor=floor, **common)
         case "gauge" | "divided":
             agg = str(rng.choice(["sum", "max", "min", "avg"]))
-            divisor = f"{base}_limit" if recipe.form == "divided" else None
-            return signal(form="gauge", metric=base, agg=agg, divisor=divisor, **common)
+            common["over"], common["complement"] = recipe.over, recipe.complement
+            if recipe.form == "divided":
+                common["divisor"] = f"{base}_limit"
+            if recipe.unless:
+                common["unless"] = {"metric": f"{base}_out", "match": {"mode": "on"}}
+            return signal(form="gauge", metric=base, agg=agg, **common)
+        case "age":
+            over = "last" if recipe.over == "last" else None
+            return signal(form="age", metric=base, left=recipe.left, over=over, **common)
         case form:
             return signal(form=form, metric=base, **common)
 
@@ -132,12 +176,14 @@ def _series(recipe: Recipe, base: str, labels: dict[str, str], rng: np.random.Ge
             recorded = _gauge(recipe, base, labels, rng)
             recorded.values = (recorded.values > 0).astype(float)
             return [recorded]
-        case "divided":
-            limit = _gauge(recipe, f"{base}_limit", labels, rng)
-            limit.values = np.where(np.abs(limit.values) < 0.5, 0.0, np.abs(limit.values))
-            return [_gauge(recipe, base, labels, rng), limit]
-        case _:
-            return [_gauge(recipe, base, labels, rng, odd=True)]
+    found = [_gauge(recipe, base, labels, rng, odd=recipe.form == "gauge")]
+    if recipe.form == "divided":
+        limit = _gauge(recipe, f"{base}_limit", labels, rng)
+        limit.values = np.where(np.abs(limit.values) < 0.5, 0.0, np.abs(limit.values))
+        found.append(limit)
+    if recipe.unless:
+        found += [_switch(recipe, f"{base}_out", labels | {"mode": mode}, rng) for mode in ("on", "off")]
+    return found
 
 
 def _times(recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
@@ -201,6 +247,14 @@ def _gauge(
         strange = rng.random(len(times)) < 0.1
         values = np.where(strange, rng.choice([math.nan, math.inf, -math.inf, 0.0], len(times)), values)
     return Recorded(metric, labels, times, values)
+
+
+def _switch(recipe: Recipe, metric: str, labels: dict[str, str], rng: np.random.Generator) -> Recorded:
+    """A gauge that is 1 always, never or now and then, and at times NaN."""
+    times = _times(recipe, rng)
+    share = rng.choice([0.0, 0.1, 1.0], p=[0.5, 0.3, 0.2])
+    values = (rng.random(len(times)) < share).astype(float)
+    return Recorded(metric, labels, times, np.where(rng.random(len(times)) < 0.05, math.nan, values))
 
 
 def openmetrics(cases: list[Case]) -> str:

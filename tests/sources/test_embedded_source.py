@@ -174,6 +174,74 @@ def test_nan_is_weaker_than_any_number_but_stronger_than_a_floor(store: Embedded
     )
 
 
+@pytest.mark.parametrize(("over", "expected"), [("min", 2), ("max", 9), ("avg", 5), ("last", 4)])
+def test_a_window_is_open_on_the_left_and_outlives_its_series(store, over: str, expected: float) -> None:
+    put(store, "m", {0: 100, 10: 9, 20: 2, 30: None, 60: 4, 61: 100})
+    gauge = {"form": "gauge", "metric": "m", "over": over, "window": 60}
+    assert ask(store, T + 60, **gauge) == {("a",): expected}
+    assert ask(store, T + 31, form="gauge", metric="m") == {}
+    assert ask(store, T + 31, **gauge) != {}, "what a stale series said before is still in the window"
+    (series,) = ask_range(store, T + 60, T + 130, 10, **gauge)
+    assert series.values[0] == expected
+    assert str(series.values[6:]) == "[100.0, nan]"
+
+
+def test_over_takes_of_each_series_before_they_are_one(store: EmbeddedStore) -> None:
+    put(store, "m", {0: 1, 10: 0}, i="1")
+    put(store, "m", {0: 0, 10: 1}, i="2")
+    gauge = {"form": "gauge", "metric": "m", "over": "min", "window": 60}
+    assert ask(store, T + 10, **gauge, agg="max") == {("a",): 0}
+    assert ask(store, T + 10, **(gauge | {"over": "max"}), agg="sum") == {("a",): 2}
+
+
+def test_over_passes_nan_by_where_a_number_is_left(store: EmbeddedStore) -> None:
+    put(store, "m", {0: 3, 10: math.nan, 20: 5})
+    put(store, "n", {0: math.nan})
+    found = {
+        (metric, over): ask(store, T + 20, form="gauge", metric=metric, over=over)[("a",)]
+        for metric in "mn"
+        for over in ("min", "max", "avg", "last")
+    }
+    assert (found["m", "min"], found["m", "max"], found["m", "last"]) == (3, 5, 5)
+    assert math.isnan(found["m", "avg"])
+    assert all(math.isnan(found["n", over]) for over in ("min", "max", "avg", "last"))
+
+
+def test_the_divisor_of_a_gauge_over_a_window_is_the_present_one(store: EmbeddedStore) -> None:
+    put(store, "m", {0: 8, 20: 2})
+    put(store, "size", {0: 100, 20: 16})
+    gauge = {"form": "gauge", "metric": "m", "over": "max", "divisor": "size"}
+    assert ask(store, T + 20, **gauge) == {("a",): 0.5}
+    assert ask(store, T + 20, **gauge, complement=True) == {("a",): 0.5}
+    assert ask(store, T + 20, form="gauge", metric="m", divisor="size", complement=True) == {("a",): 0.875}
+    assert ask(store, T + 20, form="gauge", metric="m", complement=True) == {("a",): -1}
+
+
+def test_groups_of_which_one_excluding_series_is_above_zero_are_left_out(store: EmbeddedStore) -> None:
+    for disk in "xyzu":
+        put(store, "m", {0: 1}, disk=disk)
+    put(store, "off", {0: 1}, disk="x", mode="ro", of="1")
+    put(store, "off", {0: 0}, disk="x", mode="ro", of="2")
+    put(store, "off", {0: 1}, disk="y", mode="rw")
+    put(store, "off", {0: math.nan}, disk="z", mode="ro")
+    gauge = {"form": "gauge", "metric": "m", "unless": {"metric": "off", "match": {"mode": "ro"}}}
+    assert {disk for _, disk in ask(store, T, **gauge, by=["disk"])} == {"y", "z", "u"}
+    assert ask(store, T, **gauge) == {}, "without labels kept apart, the service is the group"
+
+
+def test_what_is_left_is_the_time_until_the_earliest_timestamp(store: EmbeddedStore) -> None:
+    put(store, "m", {0: T + 100}, i="1")
+    put(store, "m", {0: T + 40}, i="2")
+    put(store, "m", {0: math.nan}, i="3")
+    left = {"form": "age", "metric": "m", "left": True}
+    assert ask(store, T + 10, **left) == {("a",): 30}
+    assert ask(store, T + 299, **left) == {("a",): -259}
+    assert ask(store, T + 301, **left) == {}
+    assert ask(store, T + 599, **left, over="last", window=600) == {("a",): -559}
+    assert ask(store, T + 600, **left, over="last", window=600) == {}
+    assert ask(store, T + 31, form="age", metric="m", over="last", window=30) == {}
+
+
 def test_age_is_the_time_since_the_newest_timestamp(store: EmbeddedStore) -> None:
     put(store, "m", {0: T - 100}, i="1")
     put(store, "m", {0: T - 40}, i="2")

@@ -70,7 +70,7 @@ class Server:
             investigate=self.investigator.investigate,
             delivering=deliverer,
         )
-        judge = Judge(catalog.watch.resolve_after, catalog.language)
+        judge = Judge(catalog.watch.resolve_after, catalog.language, catalog.zone)
         self.watch = Watch(
             self.source,
             self.queries,

@@ -29,6 +29,7 @@ from bongsu.analysis.redact import redact
 from bongsu.analysis.spans import by_trace, untruncated, whole_traces
 from bongsu.analysis.windows import BaselineRule, choose_baseline
 from bongsu.incidents.model import Alert
+from bongsu.signals.model import Quantile, Rate, Ratio
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Change, LogRecord, Series, Source, Span
 
@@ -175,9 +176,13 @@ def _narrowed(query: FleetQuery, services: set[str]) -> FleetQuery:
 async def _range(
     source: Source, query: FleetQuery, span: tuple[float, float, float], limits: Limits
 ) -> list[Series]:
-    """The series over a short rate window, or over the signal's own where samples are too sparse for that."""
+    """The series, of a rate, ratio or quantile over a short window unless samples are too sparse for that.
+
+    The window of other forms is part of what they measure.
+    """
     start, end, step = span
-    if query.signal.window <= limits.rate_window:
+    rated = isinstance(query.signal, Rate | Ratio | Quantile)
+    if not rated or query.signal.window <= limits.rate_window:
         return await source.range(query, start, end, step)
     sharp = replace(query, signal=query.signal.model_copy(update={"window": limits.rate_window}))
     found = await source.range(sharp, start, end, step)

@@ -13,7 +13,7 @@ from bongsu.catalog import references, tree
 from bongsu.catalog.errors import CatalogError, Place, Problem, nearest
 from bongsu.catalog.kinds import builtin_kinds
 from bongsu.catalog.models import Catalog
-from bongsu.catalog.secrets import SECRET_REFUSED
+from bongsu.catalog.secrets import LITERAL_REFUSED
 from bongsu.catalog.tree import Node
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -208,7 +208,7 @@ def _with_source(problems: Iterable[Problem], files: Mapping[str, list[str]] | N
                 lines[name] = Path(name).read_text(encoding="utf-8").splitlines()
             except (OSError, UnicodeDecodeError):
                 lines[name] = []
-        shown = problem.place.line <= len(lines[name]) and not problem.message.startswith(SECRET_REFUSED)
+        shown = problem.place.line <= len(lines[name]) and not problem.message.startswith(LITERAL_REFUSED)
         text = lines[name][problem.place.line - 1] if shown else ""
         result.append(Problem(problem.place, problem.message, problem.hint, text))
     return result

@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 
 from bongsu.signals.model import Model
 
-
-SECRET_REFUSED = "a secret is not written here"
+LITERAL_REFUSED = "a secret is not written here"
 """How the refusal of a literal begins; the line that holds it is never shown."""
 
 
@@ -27,7 +26,7 @@ class Secret(Model):
     @classmethod
     def _refuse_literal(cls, value: Any) -> Any:
         if isinstance(value, str):
-            raise ValueError(f"{SECRET_REFUSED}; name it as {{env: NAME}} or {{file: PATH}}")
+            raise ValueError(f"{LITERAL_REFUSED}; name it as {{env: NAME}} or {{file: PATH}}")
         return value
 
     @model_validator(mode="after")

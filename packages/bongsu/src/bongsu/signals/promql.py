@@ -13,7 +13,7 @@ from bongsu.signals.matchers import (
     identity_values,
     parse_matchers,
 )
-from bongsu.signals.model import AnySignal, Expr, Gauge, Quantile, Ratio
+from bongsu.signals.model import Age, AnySignal, Expr, Gauge, Quantile, Ratio
 from bongsu.signals.quantities import format_duration
 from bongsu.signals.query import FleetQuery
 
@@ -46,7 +46,8 @@ def expression(
 
     ``selector`` is the inside of the braces (``job="orders"``; may hold a dashboard's variables), ``window``
     anything that may stand in square brackets. Every form is empty where it has no data, never NaN:
-    *ratio* and *quantile* need more than ``floor`` events a second, a divisor must be above zero.
+    *ratio* and *quantile* need more than ``floor`` events a second, a divisor must be above zero, and what
+    ``unless`` names is left out.
     """
     group = f" by ({', '.join(_label(name) for name in by)}) "
     match signal:
@@ -55,15 +56,15 @@ def expression(
         case Quantile():
             return _quantile(signal, selector, by, window, native_histograms)
         case Gauge():
-            return _gauge(signal, selector, group)
+            return _gauge(signal, selector, by, window)
+        case Age():
+            return _age(signal, selector, group, window)
         case Expr():
             return _expr(signal, selector, window)
     series = _series(signal.metric, selector, signal.match)
     match signal.form:
         case "rate" | "increase":
             return f"sum{group}({signal.form}({series}[{window}]))"
-        case "age":
-            return f"time() - max{group}({series})"
         case _:
             return f"max{group}({series})"
 
@@ -122,12 +123,30 @@ def _quantile(signal: Quantile, selector: str, by: Sequence[str], window: str, n
     return f"{quantile} and sum{group}(rate({count}[{window}])) > {floor}"
 
 
-def _gauge(signal: Gauge, selector: str, group: str) -> str:
-    value = f"{signal.agg}{group}({_series(signal.metric, selector, signal.match)})"
-    if signal.divisor is None:
-        return value
-    divisor = f"{signal.agg}{group}({_series(signal.divisor, selector, signal.divisor_match)})"
-    return f"{value} / ({divisor} > 0)"
+def _gauge(signal: Gauge, selector: str, by: Sequence[str], window: str) -> str:
+    labels = ", ".join(_label(name) for name in by)
+    group = f" by ({labels}) "
+    value = f"{signal.agg}{group}({_over(signal, selector, window)})"
+    if signal.divisor is not None:
+        divisor = f"{signal.agg}{group}({_series(signal.divisor, selector, signal.divisor_match)})"
+        value = f"{value} / ({divisor} > 0)"
+    if signal.complement:
+        value = f"1 - {value}" if signal.divisor is None else f"1 - ({value})"
+    if signal.unless is not None:
+        excluded = _series(signal.unless.metric, selector, signal.unless.match)
+        value = f"{value} unless on ({labels}) (max{group}({excluded}) > 0)"
+    return value
+
+
+def _age(signal: Age, selector: str, group: str, window: str) -> str:
+    series = _over(signal, selector, window)
+    return f"min{group}({series}) - time()" if signal.left else f"time() - max{group}({series})"
+
+
+def _over(signal: Gauge | Age, selector: str, window: str) -> str:
+    """The series' present values, or what is taken of their samples within the window."""
+    series = _series(signal.metric, selector, signal.match)
+    return series if signal.over is None else f"{signal.over}_over_time({series}[{window}])"
 
 
 def _expr(signal: Expr, selector: str, window: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bongsu.signals.matchers import Matcher, group_labels, identity_values, parse_matchers
-from bongsu.signals.model import AnySignal, Expr, Gauge, Quantile, Ratio
+from bongsu.signals.model import Age, AnySignal, Expr, Gauge, Quantile, Ratio
 from bongsu.signals.query import FleetQuery
 
 LOOKBACK_MS = 300_000
@@ -79,14 +79,13 @@ class _Statement:
                 return self._quantile(signal)
             case Gauge():
                 return self._gauge(signal)
+            case Age():
+                return self._age(signal)
             case Expr():
                 raise AssertionError("refused by compile")
         match signal.form:
             case "rate" | "increase":
                 return self._summed("a", signal.metric, signal.match, per_second=signal.form == "rate")
-            case "age":
-                newest = self._present("a", signal.metric, signal.match, "max")
-                return f"SELECT * REPLACE (t / 1000.0 - value AS value) FROM ({newest})"
             case _:
                 return self._present("a", signal.metric, signal.match, "max")
 
@@ -99,15 +98,26 @@ class _Statement:
         )
 
     def _gauge(self, signal: Gauge) -> str:
-        value = self._present("a", signal.metric, signal.match, signal.agg)
-        if signal.divisor is None:
-            return value
-        self._add("part", value)
-        self._add("whole", self._present("b", signal.divisor, signal.divisor_match, signal.agg))
-        return (
-            f"SELECT {self._keys('whole')}, part.value / whole.value AS value "
-            f"FROM whole JOIN part USING ({self._using()}) WHERE {self._above('whole', 0.0)}"
-        )
+        value = self._present("a", signal.metric, signal.match, signal.agg, signal.over)
+        if signal.divisor is not None:
+            self._add("part", value)
+            self._add("whole", self._present("b", signal.divisor, signal.divisor_match, signal.agg))
+            value = (
+                f"SELECT {self._keys('whole')}, part.value / whole.value AS value "
+                f"FROM whole JOIN part USING ({self._using()}) WHERE {self._above('whole', 0.0)}"
+            )
+        if signal.complement:
+            value = f"SELECT * REPLACE (1 - value AS value) FROM ({value})"
+        if signal.unless is not None:
+            excluded = self._present("c", signal.unless.metric, signal.unless.match, "max")
+            self._add("excluded", f"SELECT * FROM ({excluded}) AS e WHERE {self._above('e', 0.0)}")
+            value = f"SELECT * FROM ({value}) ANTI JOIN excluded USING ({self._using()})"
+        return value
+
+    def _age(self, signal: Age) -> str:
+        agg, value = ("min", "value - t / 1000.0") if signal.left else ("max", "t / 1000.0 - value")
+        stamp = self._present("a", signal.metric, signal.match, agg, signal.over)
+        return f"SELECT * REPLACE ({value} AS value) FROM ({stamp})"
 
     def _quantile(self, signal: Quantile) -> str:
         q = self._bind(signal.q)
@@ -145,22 +155,37 @@ class _Statement:
             f"FROM found JOIN traffic USING ({key}) WHERE {self._above('traffic', signal.floor)}"
         )
 
-    def _present(self, name: str, metric: str, match: Mapping[str, str], agg: str) -> str:
-        """Each series' present value (stale ones gone), aggregated over each group."""
+    def _present(
+        self, name: str, metric: str, match: Mapping[str, str], agg: str, over: str | None = None
+    ) -> str:
+        """Each series' value, aggregated over each group: the present one, or that of ``over``.
+
+        A stale series has no present value, but a window still has what came before it.
+        """
         self._selection(name, metric, match)
-        since = self._bind(self.steps.millis.start - LOOKBACK_MS)
+        width = LOOKBACK_MS if over is None else round(self.query.signal.window * 1000)
+        since = self._bind(self.steps.millis.start - width)
+        fresh = "" if over is None else " AND value IS NOT NULL"
         self._add(
             f"{name}_points",
             f"SELECT series, ts, value FROM samples SEMI JOIN {name}_series USING (series) "
-            f"WHERE ts > {since} AND ts < $stop",
+            f"WHERE ts > {since} AND ts < $stop{fresh}",
         )
-        # NaN loses to any number in Prometheus' max and min alike.
-        value = "coalesce(max(value) FILTER (NOT isnan(value)), 'nan'::DOUBLE)" if agg == "max" else None
-        return (
-            f"SELECT {self._using()}, {value or f'{agg}(value)'} AS value FROM {name}_grid AS g "
-            f"ASOF JOIN {name}_points AS p ON g.series = p.series AND g.t >= p.ts "
-            f"WHERE p.ts > g.t - {LOOKBACK_MS} AND p.value IS NOT NULL GROUP BY ALL"
+        value = f"SELECT {self._using()}, {_aggregate(agg)} AS value FROM"
+        if over is None or over == "last":
+            return (
+                f"{value} {name}_grid AS g "
+                f"ASOF JOIN {name}_points AS p ON g.series = p.series AND g.t >= p.ts "
+                f"WHERE p.ts > g.t - {width} AND p.value IS NOT NULL GROUP BY ALL"
+            )
+        self._add(
+            f"{name}_taken",
+            # Every sample with each of the steps whose window it lies in.
+            f"SELECT series, t, {_aggregate(over)} AS value FROM (SELECT series, value, unnest(range("
+            f"$first + (greatest(ts - $first, 0) + $step - 1) // $step * $step, "
+            f"least(ts + {width}, $stop), $step)) AS t FROM {name}_points) GROUP BY series, t",
         )
+        return f"{value} {name}_taken JOIN {name}_series USING (series) GROUP BY ALL"
 
     def _summed(self, name: str, metric: str, match: Mapping[str, str], *, per_second: bool = True) -> str:
         grown = self._increases(name, metric, match)
@@ -281,3 +306,10 @@ class _Statement:
 
     def _add(self, name: str, body: str, *, once: bool = False) -> None:
         self.ctes.append(f"{name} AS {'MATERIALIZED ' if once else ''}({body})")
+
+
+def _aggregate(function: str) -> str:
+    """The function of ``value``; NaN loses to any number in Prometheus' max and min alike."""
+    if function == "max":
+        return "coalesce(max(value) FILTER (NOT isnan(value)), 'nan'::DOUBLE)"
+    return f"{function}(value)"

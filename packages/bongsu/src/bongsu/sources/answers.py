@@ -20,7 +20,8 @@ class Answer(NamedTuple):
 def instant_samples(query: FleetQuery, answers: Iterable[Answer]) -> list[Sample]:
     """A sample for each answer that belongs to a service of the query.
 
-    *presence* says 0 for a service that nothing is known of: it has no target, so none is up.
+    *presence* says 0 for a service that nothing is known of: it has no target, so none is up. Where the
+    signal says ``absent: ignore``, nothing is said of it.
     """
     service_of = _resolver(query)
     samples = [
@@ -28,7 +29,7 @@ def instant_samples(query: FleetQuery, answers: Iterable[Answer]) -> list[Sample
         for answer in answers
         if (service := service_of(answer.labels)) is not None
     ]
-    if isinstance(query.signal, Presence):
+    if isinstance(query.signal, Presence) and query.signal.absent == "alert":
         known = {sample.service for sample in samples}
         samples += [Sample(service, 0.0) for service in query.services if service not in known]
     return samples

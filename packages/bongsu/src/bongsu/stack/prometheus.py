@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from bongsu.catalog import Catalog, ResolvedService, fleet_queries
 from bongsu.signals.quantities import format_duration
 from bongsu.stack.files import to_yaml
-from bongsu.stack.rules import rule_groups
+from bongsu.stack.rules import About, rule_groups
 
 
 def render(
@@ -21,7 +21,10 @@ def render(
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
         "scrape_configs": [_scrape(service) for service in known if service.spec.targets],
     }
-    rules = rule_groups(fleet_queries(known), interval=scrape_interval, language=catalog.language)
+    about = About.of(catalog, known)
+    rules = rule_groups(
+        fleet_queries(known), interval=scrape_interval, language=catalog.language, about=about
+    )
     return {"prometheus.yml": to_yaml(config), "rules/bongsu.yml": to_yaml(rules)}
 
 

@@ -1,13 +1,15 @@
 """Judgement by threshold: a condition must hold for its ``for``, and be clear for a while to resolve."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
 from bongsu.incidents.model import Alert, AlertStatus
-from bongsu.signals.model import AnySignal, Presence, Severity
+from bongsu.signals.model import AnySignal, Severity
 
 
 class Track(msgspec.Struct, kw_only=True):
@@ -27,12 +29,18 @@ class Track(msgspec.Struct, kw_only=True):
 class Judge:
     """Turns the values of a signal into alerts. ``step`` must be called with growing times.
 
-    A missing value holds no condition, except for presence, where missing means down: an absent error
-    ratio is no error, and a target that is gone is.
+    A missing value (None) holds no condition: an absent error ratio is no error. Where the signal says
+    ``absent: alert``, as presence does, it holds the conditions of all its thresholds, whatever they compare
+    with, each for its own ``for``. NaN is a value: it is compared.
+
+    Outside a signal's ``active`` hours no condition holds: nothing begins, what was pending is forgotten, and
+    what fires ends after ``resolve_after``, as if it were clear.
     """
 
     resolve_after: float
     language: str = "en"
+    zone: tzinfo = UTC
+    """Of the catalog, in which hours are meant."""
     tracks: dict[str, Track] = field(default_factory=dict)
 
     def step(
@@ -43,8 +51,6 @@ class Judge:
         for service, value in values.items():
             key = f"{service}/{name}"
             track = self.tracks.get(key) or Track()
-            if value is None and isinstance(signal, Presence):
-                value = 0.0
             alert = self._judge(track, service, name, signal, value, now)
             if alert is not None:
                 alerts.append(alert)
@@ -54,10 +60,17 @@ class Judge:
                 self.tracks[key] = track
         return alerts
 
+    def awake(self, signal: AnySignal, now: float) -> bool:
+        """Whether ``now`` lies within the signal's hours."""
+        if not signal.active:
+            return True
+        local = datetime.fromtimestamp(now, self.zone)
+        return any(local in hours for hours in signal.active)
+
     def _judge(
         self, track: Track, service: str, name: str, signal: AnySignal, value: float | None, now: float
     ) -> Alert | None:
-        met = _met(signal, value)
+        met = _met(signal, value) if self.awake(signal, now) else []
         track.since = {s: track.since.get(s, now) for s in met}
         due = [s for s in met if now - track.since[s] >= signal.thresholds[s].for_]
         if due:
@@ -85,6 +98,7 @@ class Judge:
         now: float,
     ) -> Alert | None:
         threshold = signal.thresholds[severity]
+        value = None if value is None or math.isnan(value) else value
         if track.firing is not None:
             # Severity only grows while an alert lasts: a fault that wavers does not page down and up.
             if severity.rank >= track.firing.severity.rank:
@@ -113,5 +127,5 @@ class Judge:
 
 def _met(signal: AnySignal, value: float | None) -> list[Severity]:
     if value is None:
-        return []
+        return list(signal.thresholds) if signal.absent == "alert" else []
     return [severity for severity, threshold in signal.thresholds.items() if threshold.holds(value)]

@@ -1,6 +1,7 @@
 """The watch: every interval, one fleet query a signal, judged, and the alerts handed on."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ _TRACKS = msgspec.json.Decoder(dict[str, Track])
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one round read of one signal: the worst value of each service, None where there was none."""
+    """What one round read of one signal: the worst value of each service, None where there was none, and NaN
+    where there was nothing else."""
 
     name: str
     signal: AnySignal
@@ -76,7 +78,9 @@ class Watch:
         for query, reading in zip(self._queries, readings, strict=True):
             self.readings[_key(query)] = reading
             self.seen_at |= {service: now for service, value in reading.values.items() if value is not None}
-            if not reading.error and query.signal.thresholds:
+            # Outside a signal's hours an alert ends even while the source does not answer.
+            known = not reading.error or not self._judge.awake(query.signal, now)
+            if known and query.signal.thresholds:
                 alerts += self._judge.step(query.name, query.signal, reading.values, now)
         await self._take(alerts)
         await self._save()
@@ -111,10 +115,13 @@ def _worst(query: FleetQuery, samples: Sequence[Sample]) -> dict[str, float | No
     worst: dict[str, float | None] = dict.fromkeys(query.services)
     pick = max if query.signal.worse == "up" else min
     for sample in samples:
-        if sample.service not in worst or sample.value != sample.value:
+        if sample.service not in worst:
             continue
         before = worst[sample.service]
-        worst[sample.service] = sample.value if before is None else pick(before, sample.value)
+        if before is None or math.isnan(before):
+            worst[sample.service] = sample.value
+        elif not math.isnan(sample.value):
+            worst[sample.service] = pick(before, sample.value)
     return worst
 
 
