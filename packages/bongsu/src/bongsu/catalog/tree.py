@@ -1,7 +1,9 @@
 """YAML as a tree that remembers where each value stands; duplicate keys and 1.1 surprises are refused."""
 
+import gc
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,8 +133,25 @@ class _Builder:
         return text
 
 
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Nothing here is garbage yet, and looking for it again and again costs more the larger the file is."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def parse(text: str, name: str) -> Node:
     """The tree of one YAML document; CatalogError lists every problem of its form."""
+    with _collection_paused():
+        return _parse(text, name)
+
+
+def _parse(text: str, name: str) -> Node:
     try:
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
