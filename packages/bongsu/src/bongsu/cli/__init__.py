@@ -28,6 +28,15 @@ def say(en: str, ko: str) -> str:
     return ko if language.startswith("ko") else en
 
 
+environment_option = click.option(
+    "--env",
+    "environment",
+    envvar="BONGSU_ENV",
+    default="",
+    help=say("Overlay to put on top.", "위에 겹칠 환경 이름."),
+)
+
+
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bongsu.cli import say
+from bongsu.cli import environment_option, say
 
 if TYPE_CHECKING:
     from bongsu.catalog import Catalog
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("catalog", type=click.Path(path_type=Path), default="bongsu.yaml")
-@click.option(
-    "--env",
-    "environment",
-    envvar="BONGSU_ENV",
-    default="",
-    help=say("Overlay to put on top.", "위에 겹칠 환경 이름."),
-)
+@environment_option
 def check(catalog: Path, environment: str) -> None:
     loaded = load_or_exit(catalog, environment)
     text = say(

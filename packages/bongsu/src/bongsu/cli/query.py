@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bongsu.cli import say
+from bongsu.cli import environment_option, say
 from bongsu.cli.check import load_or_exit
 from bongsu.cli.choosing import known, service_of, signal_name
 
@@ -36,7 +36,7 @@ _SHOWN = 6
     )
 )
 @click.argument("words", metavar="[CATALOG] SERVICE SIGNAL", nargs=-1, required=True)
-@click.option("--env", "environment", default="", help=say("Overlay to put on top.", "위에 겹칠 환경 이름."))
+@environment_option
 @click.option(
     "--since", default="1h", show_default=True, help=say("How far to look back.", "얼마 전부터 볼지.")
 )

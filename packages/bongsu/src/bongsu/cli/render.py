@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bongsu.cli import say
+from bongsu.cli import environment_option, say
 from bongsu.cli.check import load_or_exit
 
 if TYPE_CHECKING:
@@ -25,13 +25,7 @@ _NO_PROMQL = {"signoz", "datadog"}
     )
 )
 @click.argument("catalog", type=click.Path(path_type=Path), default="bongsu.yaml")
-@click.option(
-    "--env",
-    "environment",
-    envvar="BONGSU_ENV",
-    default="",
-    help=say("Overlay to put on top.", "위에 겹칠 환경 이름."),
-)
+@environment_option
 @click.option(
     "--target",
     type=click.Choice(list(_TARGETS)),

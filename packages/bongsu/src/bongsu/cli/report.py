@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bongsu.cli import say
+from bongsu.cli import environment_option, say
 from bongsu.cli.check import load_or_exit
 
 if TYPE_CHECKING:
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("catalog", type=click.Path(path_type=Path), default="bongsu.yaml")
-@click.option(
-    "--env",
-    "environment",
-    envvar="BONGSU_ENV",
-    default="",
-    help=say("Overlay to put on top.", "위에 겹칠 환경 이름."),
-)
+@environment_option
 @click.option(
     "--date",
     "day",

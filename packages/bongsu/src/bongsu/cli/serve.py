@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from bongsu.cli import say
+from bongsu.cli import environment_option, say
 from bongsu.cli.check import load_or_exit
 
 
@@ -16,13 +16,7 @@ from bongsu.cli.check import load_or_exit
     )
 )
 @click.argument("catalog", type=click.Path(path_type=Path), default="bongsu.yaml")
-@click.option(
-    "--env",
-    "environment",
-    envvar="BONGSU_ENV",
-    default="",
-    help=say("Overlay to put on top.", "위에 겹칠 환경 이름."),
-)
+@environment_option
 @click.option("--host", help=say("Address to bind; loopback unless given.", "바인드할 주소. 기본은 루프백."))
 @click.option("--port", type=int, help=say("Port; 8765 unless given.", "포트. 기본은 8765."))
 @click.option("--data", type=click.Path(path_type=Path), help=say("Where data are kept.", "데이터를 둘 곳."))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bongsu.cli import say
+from bongsu.cli import environment_option, say
 from bongsu.cli.check import load_or_exit
 from bongsu.cli.choosing import known, service_of
 
@@ -30,7 +30,7 @@ _SPAN, _STEP = 3600.0, 60.0
     )
 )
 @click.argument("catalog", type=click.Path(path_type=Path), default="bongsu.yaml")
-@click.option("--env", "environment", default="", help=say("Overlay to put on top.", "위에 겹칠 환경 이름."))
+@environment_option
 @click.option("--service", default="", help=say("Only those of this service.", "이 서비스의 신호만."))
 @click.option("--signal", "name", default="", help=say("Only this signal.", "이 신호만."))
 @click.option(
