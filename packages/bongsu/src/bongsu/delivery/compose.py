@@ -59,7 +59,7 @@ def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: st
         owner=_owner_name(catalog, incident.owner),
         since=incident.since,
         resolved_at=incident.resolved_at,
-        alerts=tuple(_alert_line(a, signal_of, language) for a in ordered(known.alerts)),
+        alerts=tuple(_alert_line(a, signal_of, language) for a in ordered(incident, known.alerts)),
         suspects=_suspects(analysis, language),
         changes=tuple(c.summary for c in evidence.changes if c.at <= incident.opened_at) if evidence else (),
         logs=_logs(evidence, analysis),

@@ -11,9 +11,15 @@ def leading(incident: Incident, alerts: Sequence[Alert]) -> Alert | None:
     return min(own, key=lambda a: (a.severity.rank, a.starts_at), default=None)
 
 
-def ordered(alerts: Sequence[Alert]) -> list[Alert]:
-    """Firing first, then the most severe; a condition that fired twice is told once."""
+def ordered(incident: Incident, alerts: Sequence[Alert]) -> list[Alert]:
+    """Firing first, then the most severe, then the incident's own; what fired twice is told once."""
     newest = {(a.source, a.fingerprint): a for a in sorted(alerts, key=lambda a: a.starts_at)}
     return sorted(
-        newest.values(), key=lambda a: (a.status is not AlertStatus.FIRING, a.severity.rank, a.starts_at)
+        newest.values(),
+        key=lambda a: (
+            a.status is not AlertStatus.FIRING,
+            a.severity.rank,
+            a.service != incident.service,
+            a.starts_at,
+        ),
     )

@@ -109,7 +109,7 @@ async def _case(console: Console, incident_id: str) -> Case:
         deps.analysis(incident_id),
     )
     recent = await deps.recent(incident, alerts)
-    return Case(incident, ordered(alerts), events, deliveries, evidence, recent, analysis)
+    return Case(incident, ordered(incident, alerts), events, deliveries, evidence, recent, analysis)
 
 
 def _charts(console: Console, request: Request, case: Case) -> list[ChartSpec]:
