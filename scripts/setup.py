@@ -57,11 +57,11 @@ def _fingerprint() -> str:
 
 
 def _fetch_uv() -> Path:
-    url, digest, size = _uv_wheel()
+    url, digest = _uv_wheel()
     target = ROOT / ".cache" / "uv" / digest.removeprefix("sha256:")[:16] / "uv"
     if target.exists():
         return target
-    print(f"setup: fetching uv, the installer that the lock file pins ({size / 2**20:.0f} MiB)", flush=True)
+    print("setup: fetching uv, the installer that the lock file pins (about 25 MB)", flush=True)
     if not url.startswith("https://"):
         sys.exit("setup: the lock file names no https address for uv; install uv yourself and try again.")
     try:
@@ -81,8 +81,8 @@ def _fetch_uv() -> Path:
     return target
 
 
-def _uv_wheel() -> tuple[str, str, int]:
-    """``(url, sha256:…, bytes)`` of the wheel for this machine."""
+def _uv_wheel() -> tuple[str, str]:
+    """``(url, sha256:…)`` of the wheel for this machine."""
     import tomllib  # not there before Python 3.11, which is told first
 
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
@@ -97,7 +97,7 @@ def _uv_wheel() -> tuple[str, str, int]:
         for wheel in package["wheels"]:
             name = wheel["url"].rsplit("/", 1)[-1]
             if tag in name and machine in name:
-                return wheel["url"], wheel["hash"], int(wheel.get("size", 0))
+                return wheel["url"], wheel["hash"]
     sys.exit(
         f"setup: the lock file has no uv for {sys.platform} {machine}; install uv yourself and try again."
     )

@@ -90,7 +90,9 @@ class Watch:
         try:
             samples = await self._source.instant(query, now)
         except SourceError as error:
-            log.warning("no data", source=self._source.name, signal=query.name, error=str(error))
+            before = self.readings.get(_key(query))
+            if before is None or before.error != str(error):
+                log.warning("no data", source=self._source.name, signal=query.name, error=str(error))
             return Reading(query.name, query.signal, dict.fromkeys(query.services), str(error))
         return Reading(query.name, query.signal, _worst(query, samples))
 
