@@ -61,7 +61,7 @@ def _fetch_uv() -> Path:
     target = ROOT / ".cache" / "uv" / digest.removeprefix("sha256:")[:16] / "uv"
     if target.exists():
         return target
-    print("setup: fetching uv, the installer that the lock file pins (about 25 MB)", flush=True)
+    print("setup: fetching uv, the installer that the lock file pins (about 17 MB)", flush=True)
     if not url.startswith("https://"):
         sys.exit("setup: the lock file names no https address for uv; install uv yourself and try again.")
     try:
