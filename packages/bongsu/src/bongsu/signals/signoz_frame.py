@@ -5,6 +5,7 @@ minute, and at least a 300th of the range asked; a shorter one is replaced by th
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bongsu.signals.sql import LOOKBACK_MS, Steps
@@ -41,17 +42,30 @@ def instant(end: float, window: int, resolution: int) -> Frame:
     return Frame(last - window, last, step)
 
 
-def span(start: float, end: float, step: float, least: int, window: int = 0) -> Frame:
+def span(
+    start: float,
+    end: float,
+    step: float,
+    least: int,
+    window: int = 0,
+    kept: Callable[[float], int] | None = None,
+) -> Frame:
     """Steps from ``start`` to ``end``: the first multiple of ``step`` of at least ``least`` whole seconds.
 
+    ``kept`` says which step SigNoz keeps for a range of so many seconds (``minimum_step`` unless given);
+    whole steps make the range a little longer than was asked, which can ask for a longer step in turn.
     ValueError when no whole step lies within.
     """
+    shortest = kept or minimum_step
     finest = max(least, math.ceil(window / MAX_SHIFTS))
-    seconds = _whole_multiple(step, finest)
-    first, last = math.ceil(start / seconds) * seconds, math.floor(end / seconds) * seconds
-    if last < first:
-        raise ValueError(f"no multiple of {seconds} s lies between {start} and {end}")
-    return Frame(first, last + seconds, seconds, max(1, math.ceil(window / seconds)))
+    while True:
+        seconds = _whole_multiple(step, finest)
+        first, last = math.ceil(start / seconds) * seconds, math.floor(end / seconds) * seconds
+        if last < first:
+            raise ValueError(f"no multiple of {seconds} s lies between {start} and {end}")
+        finest = shortest(last + seconds - first)
+        if finest <= seconds:
+            return Frame(first, last + seconds, seconds, max(1, math.ceil(window / seconds)))
 
 
 def times(frame: Frame) -> Steps:

@@ -62,7 +62,8 @@ def red_from_traces(
     }
     first, last = math.floor(start * 1000), math.ceil(end * 1000)
     if step is not None:
-        frame = frames.span(start, end, step, frames.minimum_trace_step(end - start))
+        least = frames.minimum_trace_step
+        frame = frames.span(start, end, step, least(end - start), kept=least)
         first, last = frame.start * 1000, frame.end * 1000
         spec["stepInterval"] = frame.step
         spec["functions"] = [{"name": "timeshift", "args": [{"value": frame.step}]}]
