@@ -1,8 +1,11 @@
 """The server is killed with -9 in the middle of an incident's life: people are still told, and told once."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.chain.conftest import Chain, webhook
+from bongsu.demo.inbox import InboxControl
+from tests.chain.conftest import CATALOG, Chain, serving_inbox, webhook
 
 pytestmark = pytest.mark.anyio
 
@@ -71,3 +74,36 @@ async def test_an_incident_whose_only_channel_refuses_it_still_closes(chain: Cha
     whole = await chain.until("closed")
     assert [d["state"] for d in whole["deliveries"]] == ["refused"]
     assert "webhooks/" not in whole["deliveries"][0]["error"]
+
+
+async def test_an_incident_that_grows_worse_is_told_on_the_channels_of_its_new_severity(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "bongsu.yaml").write_text(
+        CATALOG.replace(
+            "routes: [{to: incidents}]",
+            "routes: [{to: normal, severity: [P3]}, {to: urgent, severity: [P1]}]",
+        ).replace(
+            "channels: {incidents: {type: discord, webhook: {env: HOOK}}}",
+            "channels: {normal: {type: discord, webhook: {env: HOOK}},"
+            " urgent: {type: discord, webhook: {env: HOOK}}}",
+        )
+    )
+    with serving_inbox(InboxControl(rate=None)) as (inbox, url):
+        chain = Chain(tmp_path, inbox, url)
+        await chain.start()
+        try:
+            mild = webhook().replace(b"critical", b"warning")
+            await chain.post("/webhooks/alertmanager", mild)
+            await chain.until("delivered")
+            await chain.post("/webhooks/alertmanager", webhook())
+            await chain.until_incident(lambda whole: len(whole["deliveries"]) == 2, "a second channel")
+            await chain.post("/webhooks/alertmanager", webhook("resolved"))
+            whole = await chain.until("closed")
+        finally:
+            await chain.stop()
+    assert {d["channel"]: d["state"] for d in whole["deliveries"]} == {
+        "normal": "delivered",
+        "urgent": "delivered",
+    }
+    assert len(chain.messages) == 2

@@ -109,16 +109,16 @@ class Lifecycle:
         await engine.sleep(self._gather_seconds)
         known = await engine.step("look", self._look, incident_id)
         await engine.step("investigate", self._investigate_step, incident_id)
-        channels = await engine.step("route", self._route, incident_id)
-        for channel in channels:
-            await self._delivery.start(
-                _delivery_id(incident_id, episode, channel), incident_id, channel, episode
-            )
+        channels = await self._start_deliveries(incident_id, episode)
         while True:
             state = await engine.step("look", self._look, incident_id)
             if state["version"] > known["version"]:
                 if state["alerts"] > known["alerts"]:
                     await engine.step("investigate", self._investigate_step, incident_id)
+                # A worse severity may go to channels that had nothing to do with the incident before.
+                channels = list(
+                    dict.fromkeys([*channels, *await self._start_deliveries(incident_id, episode)])
+                )
                 for channel in channels:
                     workflow_id = _delivery_id(incident_id, episode, channel)
                     key = f"{workflow_id}-v{state['version']}"
@@ -128,6 +128,14 @@ class Lifecycle:
                 await engine.step("close", self._close, incident_id, episode)
                 return
             await engine.receive("changed", WAKE_SECONDS)
+
+    async def _start_deliveries(self, incident_id: str, episode: int) -> list[str]:
+        """A delivery workflow for each channel of the incident as it now is; one that runs goes on."""
+        channels = await self._engine.step("route", self._route, incident_id)
+        for channel in channels:
+            workflow_id = _delivery_id(incident_id, episode, channel)
+            await self._delivery.start(workflow_id, incident_id, channel, episode)
+        return channels
 
     async def _delivery_workflow(self, incident_id: str, channel: str, episode: int) -> None:
         """Keep the channel showing the latest version: try, then wait for a change or for the retry."""
@@ -173,7 +181,8 @@ class Lifecycle:
         if incident is None or incident.status is not IncidentStatus.RESOLVED:
             return
         deliveries = {d.channel: d for d in await self._store.deliveries(incident_id)}
-        known = [deliveries.get(channel) for channel in self._delivering.channels(incident)]
+        told = dict.fromkeys([*deliveries, *self._delivering.channels(incident)])
+        known = [deliveries.get(channel) for channel in told]
         if all(d is not None and (d.version >= incident.version or d.state == "refused") for d in known):
             await self._event(incident_id, "closed", {}, f"closed-{incident_id}-{episode}")
 

@@ -44,7 +44,6 @@ class Server:
     def __init__(self, catalog: Catalog, settings: Settings) -> None:
         self.catalog = catalog
         self.settings = settings
-        self.started_at = time.time()
         data = settings.data
         # What was read of the services may be private: the folder is for its owner alone.
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,8 +134,9 @@ class Server:
 
     def _open_telemetry(self) -> EmbeddedStore | None:
         spec = self._embedded_spec()
-        if spec is None:
+        if spec is None and any(isinstance(s, PrometheusSpec) for s in self.catalog.sources.values()):
             return None
+        spec = spec or EmbeddedSpec(type="embedded")
         path = self.settings.data / "telemetry.duckdb"
         return EmbeddedStore(path, spec.retention, int(spec.max_size))
 
@@ -151,10 +151,7 @@ class Server:
         unread = [n for n, s in self.catalog.sources.items() if not isinstance(s, EmbeddedSpec)]
         if unread:
             log.error("sources that this version cannot read yet; the embedded store answers", sources=unread)
-        if self.telemetry is None:
-            spec = EmbeddedSpec(type="embedded")
-            path = self.settings.data / "telemetry.duckdb"
-            self.telemetry = EmbeddedStore(path, spec.retention, int(spec.max_size))
+        assert self.telemetry is not None
         return EmbeddedSource(self.telemetry)
 
     def _policy(self) -> Policy:
