@@ -34,7 +34,11 @@ def test_every_file_is_told_and_the_second_render_changes_nothing(folder: Path) 
     before = contents(folder)
     told = {line.split("out/", 1)[1] for line in first.output.splitlines() if line.startswith("  + ")}
     assert {f"out/{name}" for name in told} == set(before) - {f"out/{MANIFEST}"}
-    assert {"prometheus.yml", "rules/strokes.yml", "rule_tests/strokes.yml"} <= told
+    assert {
+        "prometheus/prometheus.yml",
+        "prometheus/rules/strokes.yml",
+        "prometheus/rule_tests/strokes.yml",
+    } <= told
     assert "no tests for RawInfo: raw PromQL" in first.output
     second = render(folder)
     assert contents(folder) == before
@@ -63,20 +67,20 @@ def test_a_removed_file_that_was_changed_by_hand_is_kept(folder: Path) -> None:
 
 
 def test_one_target_leaves_the_others_files(folder: Path) -> None:
-    render(folder, "--target", "prometheus")
+    render(folder, "--only", "prometheus")
     assert not (folder / "out" / "grafana").exists()
-    render(folder, "--target", "grafana")
-    assert (folder / "out" / "prometheus.yml").exists()
+    render(folder, "--only", "grafana")
+    assert (folder / "out" / "prometheus" / "prometheus.yml").exists()
     assert (folder / "out" / "grafana" / "dashboards" / "overview.json").exists()
 
 
 def test_files_of_others_are_not_written_over(folder: Path) -> None:
-    (folder / "out").mkdir()
-    (folder / "out" / "prometheus.yml").write_text("mine")
+    (folder / "out" / "prometheus").mkdir(parents=True)
+    (folder / "out" / "prometheus" / "prometheus.yml").write_text("mine")
     result = render(folder)
     assert result.exit_code == 1
-    assert "did not write: prometheus.yml" in result.output
-    assert (folder / "out" / "prometheus.yml").read_text() == "mine"
+    assert "did not write: prometheus/prometheus.yml" in result.output
+    assert (folder / "out" / "prometheus" / "prometheus.yml").read_text() == "mine"
     assert render(folder, "--force").exit_code == 0
 
 
@@ -107,7 +111,7 @@ def test_services_of_other_systems_are_left_out_and_told(folder: Path) -> None:
     (folder / "bongsu.yaml").write_text(text)
     result = render(folder)
     assert "their metrics are not in Prometheus: press-1, press-2" in result.output, result.output
-    assert not (folder / "out" / "rules").exists()
+    assert not (folder / "out" / "prometheus" / "rules").exists()
 
 
 @pytest.mark.live
@@ -115,10 +119,10 @@ def test_promtool_takes_what_was_rendered(folder: Path) -> None:
     (binary,) = require("promtool")
     render(folder)
     out = folder / "out"
-    names = sorted(path.name for path in (out / "rule_tests").iterdir())
+    names = sorted(path.name for path in (out / "prometheus" / "rule_tests").iterdir())
     for command, where in (
-        (["check", "config", "prometheus.yml"], out),
-        (["test", "rules", *names], out / "rule_tests"),
+        (["check", "config", "prometheus.yml"], out / "prometheus"),
+        (["test", "rules", *names], out / "prometheus" / "rule_tests"),
     ):
         done = subprocess.run([binary, *command], cwd=where, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -28,7 +28,8 @@ from bongsu.catalog.channels import (
 )
 from bongsu.catalog.fields import Name, TimeOfDay, TimeZone, Url, Version, one_or_many
 from bongsu.catalog.people import DiscordIdentity, Owner, Rotation
-from bongsu.catalog.places import Kubernetes, Placement, Retention, Scrape, Target
+from bongsu.catalog.places import Host, Kubernetes, Placement, Retention, Scrape, Target
+from bongsu.catalog.secrets import Secret
 from bongsu.signals.model import Hours, Model, Severity, Signal, Text, Threshold
 from bongsu.signals.quantities import Duration, Quantity
 
@@ -43,6 +44,7 @@ __all__ = [
     "EmailChannel",
     "EmbeddedSource",
     "Grouping",
+    "Host",
     "JaegerSource",
     "JiraChannel",
     "Kind",
@@ -327,6 +329,15 @@ class Catalog(Model):
     """How long telemetry is kept."""
     kubernetes: Kubernetes = Kubernetes()
     """The cluster that manifests are generated for."""
+    host: Host = Host()
+    """The machine that Terraform makes."""
+    images: dict[Name, str] = Field(default_factory=dict)
+    """System → the image repository that it is pulled from, such as a mirror of the team's own."""
+    notifier: Literal["bongsu", "alertmanager"] = "bongsu"
+    """Who tells the channels of Prometheus' alerts: Bongsu, which groups and explains them; or the generated
+    Alertmanager itself, which leaves Bongsu to record them and to tell of what it finds on its own."""
+    heartbeat: Secret | None = None
+    """A URL outside that is called as long as the alert chain works, and raises the alarm when calls stop."""
 
     @property
     def zone(self) -> ZoneInfo:

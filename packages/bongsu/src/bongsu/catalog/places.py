@@ -6,18 +6,22 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bongsu.catalog.errors import nearest
 from bongsu.signals.model import Model
-from bongsu.signals.quantities import Duration
+from bongsu.signals.quantities import Duration, Quantity
 
 TARGETS = (
     "alertmanager",
     "alloy",
+    "argocd",
+    "blackbox-exporter",
     "grafana",
     "jaeger",
     "kubernetes",
     "loki",
+    "node-exporter",
     "operator",
     "prometheus",
     "tempo",
+    "terraform",
 )
 
 
@@ -92,3 +96,29 @@ class Kubernetes(Model):
     """The ``release`` label by which the Prometheus Operator picks monitors and rules up."""
     argocd: str = "argocd"
     """The namespace of ArgoCD's applications."""
+    storage_class: str = ""
+    """The StorageClass of its volumes; the cluster's default unless given."""
+
+
+class WireGuardPeer(Model):
+    """A machine that may reach the host."""
+
+    public_key: str = Field(pattern=r"^[A-Za-z0-9+/]{43}=$")
+    """Its WireGuard public key."""
+    address: str = Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")
+    """Its address within the tunnel: ``10.8.0.2``."""
+
+
+class Host(Model):
+    """The one machine that Terraform makes for a Compose stack; people reach it through WireGuard only."""
+
+    region: str = "ap-northeast-2"
+    """The AWS region."""
+    instance_type: str = "t4g.small"
+    """How big it is."""
+    disk: Quantity = 30 * 2.0**30
+    """Its disk, in bytes."""
+    tunnel: str = Field(default="10.8.0.0/24", pattern=r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$")
+    """The network of the tunnel; the host has its first address."""
+    peers: dict[str, WireGuardPeer] = Field(default_factory=dict)
+    """Who may connect, by name."""

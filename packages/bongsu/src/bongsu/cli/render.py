@@ -10,12 +10,11 @@ from bongsu.cli import environment_option, say
 from bongsu.cli.check import load_or_exit
 
 if TYPE_CHECKING:
-    from bongsu.catalog import Catalog, ResolvedService
     from bongsu.stack.files import Written
+    from bongsu.stack.model import Place
     from bongsu.stack.rule_tests import Skipped
 
-_TARGETS = {"prometheus": ("prometheus",), "grafana": ("grafana",), "local": ("prometheus", "grafana")}
-_NO_PROMQL = {"signoz", "datadog"}
+_PLACES = ("local", "compose", "kubernetes", "operator", "terraform")
 
 
 @click.command(
@@ -28,10 +27,10 @@ _NO_PROMQL = {"signoz", "datadog"}
 @environment_option
 @click.option(
     "--target",
-    type=click.Choice(list(_TARGETS)),
+    type=click.Choice(_PLACES),
     default="local",
     show_default=True,
-    help=say("For which system; local is all of them.", "대상 시스템. local은 전부."),
+    help=say("Where the stack is to run.", "스택을 실행할 곳."),
 )
 @click.option(
     "--out",
@@ -40,71 +39,68 @@ _NO_PROMQL = {"signoz", "datadog"}
     help=say("The folder to write to.", "파일을 쓸 폴더."),
 )
 @click.option(
-    "--alertmanager",
-    default="127.0.0.1:9093",
-    show_default=True,
-    help=say("Where Prometheus sends alerts.", "Prometheus가 알림을 보낼 주소."),
+    "--only",
+    multiple=True,
+    metavar="SYSTEM",
+    help=say("Only the files of this system.", "이 시스템의 파일만 만듭니다."),
+)
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    metavar="SYSTEM=HOST:PORT",
+    help=say("Where a system is, if not at its usual place.", "시스템의 주소가 기본값과 다를 때 지정."),
 )
 @click.option(
     "--force", is_flag=True, help=say("Write over files of others.", "다른 파일이 있어도 덮어씁니다.")
 )
-def render(catalog: Path, environment: str, target: str, out: Path, alertmanager: str, force: bool) -> None:
+def render(
+    catalog: Path,
+    environment: str,
+    target: "Place",
+    out: Path,
+    only: tuple[str, ...],
+    addresses: tuple[str, ...],
+    force: bool,
+) -> None:
     loaded = load_or_exit(catalog, environment)
-    from bongsu.catalog import resolve
     from bongsu.stack.files import FilesError, sync
+    from bongsu.stack.model import Stack
+    from bongsu.stack.prometheus import rules_of, tests_of
+    from bongsu.stack.targets import render as files_of
 
-    services = list(resolve(loaded).values())
-    asked = [s for s in services if not _elsewhere(loaded, s)]
-    files: dict[str, dict[str, str]] = {}
-    skipped: Sequence[Skipped] = ()
+    stack = Stack(loaded, target, _addresses(addresses))
     try:
-        for system in _TARGETS[target]:
-            if system == "prometheus":
-                files[system], skipped = _prometheus(loaded, asked, alertmanager)
-            else:
-                files[system] = _grafana(loaded, asked)
-        written = sync(files, out, force=force)
+        written = sync(_chosen(files_of(stack), only), out, force=force)
+        skipped = tests_of(rules_of(stack)).skipped
     except (FilesError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     _tell(written, out)
-    _tell_skipped(skipped, [s.name for s in services if s not in asked])
+    _tell_skipped(skipped, stack.elsewhere)
 
 
-def _elsewhere(catalog: "Catalog", service: "ResolvedService") -> bool:
-    """Whether the service's metrics are where PromQL is not spoken."""
-    source = catalog.sources.get(service.source)
-    return source is not None and source.type in _NO_PROMQL
+def _chosen(files: dict[str, dict[str, str]], only: Sequence[str]) -> dict[str, dict[str, str]]:
+    from bongsu.catalog.errors import nearest
+
+    for system in only:
+        if system not in files:
+            raise click.BadParameter(f"nothing is generated for {system!r} here; {nearest(system, files)}")
+    return {system: files[system] for system in only or files}
 
 
-def _prometheus(
-    catalog: "Catalog", services: "list[ResolvedService]", alertmanager: str
-) -> "tuple[dict[str, str], Sequence[Skipped]]":
-    """The server's configuration, a file of rules for each signal, and the tests of those rules."""
-    from bongsu.catalog import fleet_queries
-    from bongsu.stack import prometheus
-    from bongsu.stack.files import to_yaml
-    from bongsu.stack.panels import slug
-    from bongsu.stack.rule_tests import rule_tests
-    from bongsu.stack.rules import About, alert_rules, document
+def _addresses(given: Sequence[str]) -> dict[str, str]:
+    from bongsu.catalog.errors import nearest
+    from bongsu.stack.systems import SYSTEMS
 
-    interval = catalog.scrape.interval or 15.0
-    config = prometheus.render(catalog, services, alertmanager=alertmanager, scrape_interval=interval)
-    files = {"prometheus.yml": config["prometheus.yml"]}
-    rules = alert_rules(fleet_queries(services), language=catalog.language, about=About.of(catalog, services))
-    for group in dict.fromkeys(rule.group for rule in rules):
-        members = [rule for rule in rules if rule.group == group]
-        files[f"rules/{slug(group)}.yml"] = to_yaml(document(members, interval=interval))
-    tests = rule_tests(rules)
-    for group, test in tests.files.items():
-        files[f"rule_tests/{slug(group)}.yml"] = to_yaml(test)
-    return files, tests.skipped
-
-
-def _grafana(catalog: "Catalog", services: "list[ResolvedService]") -> dict[str, str]:
-    from bongsu.stack.dashboards import dashboards, to_json
-
-    found = dashboards(catalog, services)
-    return {f"grafana/dashboards/{name}": to_json(dashboard) for name, dashboard in found.items()}
+    found = {}
+    for text in given:
+        system, sign, address = text.partition("=")
+        if not sign or not address:
+            raise click.BadParameter(f"{text!r}: write it like prometheus=127.0.0.1:9090")
+        if system not in SYSTEMS:
+            raise click.BadParameter(f"{system!r} is not a system; {nearest(system, tuple(SYSTEMS))}")
+        found[system] = address
+    return found
 
 
 def _tell(written: "Written", out: Path) -> None:

@@ -11,14 +11,18 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx2
 import uvicorn
 
-from bongsu.catalog import load, resolve
+from bongsu.catalog import load
+from bongsu.catalog.models import Grouping, Scrape
 from bongsu.demo.inbox import create_inbox
 from bongsu.processes import Process, free_port
-from bongsu.stack import alertmanager, prometheus
+from bongsu.stack import model as stack_model
+from bongsu.stack import targets
+from bongsu.stack.alertmanager import INGEST_TOKEN
 from bongsu.stack.files import write
 
 if TYPE_CHECKING:
@@ -158,31 +162,32 @@ async def _prometheus(
         )
     ports = (free_port(), free_port())
     catalog = load(examples() / "shop" / "bongsu.yaml", env=env)
+    paced = {"scrape": Scrape(interval=1.0), "grouping": Grouping(wait=0.0, interval=1.0)}
     config = folder / "stack"
-    files = prometheus.render(
-        catalog, resolve(catalog).values(), alertmanager=f"127.0.0.1:{ports[1]}", scrape_interval=1.0
+    secrets_folder = config / "secrets"
+    generated = targets.render(
+        stack_model.Stack(
+            catalog.model_copy(update=paced),
+            addresses={"alertmanager": f"127.0.0.1:{ports[1]}", "bongsu": urlsplit(console).netloc},
+            secrets_folder=str(secrets_folder),
+        )
     )
-    token_file = config / "ingest.token"
-    files |= alertmanager.render(
-        webhook=f"{console}/webhooks/alertmanager",
-        token_file=str(token_file),
-        group_wait="0s",
-        group_interval="1s",
-    )
-    write(files, config)
+    write(generated["prometheus"] | generated["alertmanager"], config)
+    secrets_folder.mkdir(mode=0o700)
+    token_file = secrets_folder / stack_model.secret_name(INGEST_TOKEN)
     token_file.touch(mode=0o600)
     token_file.write_text(token)
     commands = {
         "prometheus": [
             str(binaries["prometheus"]),
-            f"--config.file={config}/prometheus.yml",
+            f"--config.file={config}/prometheus/prometheus.yml",
             f"--storage.tsdb.path={folder}/prometheus",
             f"--web.listen-address=127.0.0.1:{ports[0]}",
             "--rules.alert.resend-delay=2s",
         ],
         "alertmanager": [
             manager,
-            f"--config.file={config}/alertmanager.yml",
+            f"--config.file={config}/alertmanager/alertmanager.yml",
             f"--storage.path={folder}/alertmanager",
             f"--web.listen-address=127.0.0.1:{ports[1]}",
             "--cluster.listen-address=",

@@ -1,26 +1,38 @@
 """Alertmanager: groups what Prometheus finds and hands it to Bongsu."""
 
+from bongsu.catalog.secrets import Secret
+from bongsu.signals.quantities import format_duration
 from bongsu.stack.files import to_yaml
+from bongsu.stack.model import Stack
+
+INGEST_TOKEN = Secret(env="BONGSU_INGEST_TOKEN")
+"""What senders of webhooks show to Bongsu."""
 
 
-def render(*, webhook: str, token_file: str, group_wait: str, group_interval: str) -> dict[str, str]:
-    """``alertmanager.yml``: all alerts go to Bongsu at ``webhook``; the worse severity mutes the lesser."""
+def render(stack: Stack) -> dict[str, str]:
+    """``alertmanager.yml``: all alerts go to Bongsu; the worse severity mutes the lesser."""
+    grouping = stack.catalog.grouping
     config = {
         "route": {
             "receiver": "bongsu",
-            "group_by": ["alertname", "severity"],
-            "group_wait": group_wait,
-            "group_interval": group_interval,
-            "repeat_interval": "12h",
+            "group_by": list(grouping.by),
+            "group_wait": format_duration(grouping.wait),
+            "group_interval": format_duration(grouping.interval),
+            "repeat_interval": format_duration(grouping.repeat),
         },
         "receivers": [
             {
                 "name": "bongsu",
                 "webhook_configs": [
                     {
-                        "url": webhook,
+                        "url": f"{stack.url('bongsu')}/webhooks/alertmanager",
                         "send_resolved": True,
-                        "http_config": {"authorization": {"type": "Bearer", "credentials_file": token_file}},
+                        "http_config": {
+                            "authorization": {
+                                "type": "Bearer",
+                                "credentials_file": stack.secret_file(INGEST_TOKEN),
+                            }
+                        },
                     }
                 ],
             }
@@ -34,4 +46,4 @@ def render(*, webhook: str, token_file: str, group_wait: str, group_interval: st
             for worse, lesser in (("critical", "high|warning|info"), ("high", "warning|info"))
         ],
     }
-    return {"alertmanager.yml": to_yaml(config)}
+    return {"alertmanager/alertmanager.yml": to_yaml(config)}

@@ -1,0 +1,27 @@
+"""What is generated for each place: the one table to which a system or place is added."""
+
+from collections.abc import Callable, Mapping
+
+from bongsu.stack import alertmanager, grafana, prometheus
+from bongsu.stack.model import Place, Stack
+
+Files = dict[str, str]
+"""Path → text."""
+
+CONFIGURATION: Mapping[str, Callable[[Stack], Files]] = {
+    "prometheus": prometheus.render,
+    "alertmanager": alertmanager.render,
+    "grafana": grafana.render,
+}
+"""System → its own files, with paths that begin with its name."""
+
+MANIFESTS: Mapping[Place, Callable[[Stack, Mapping[str, Files]], Files]] = {}
+"""Place → what runs the systems there, given their own files."""
+
+
+def render(stack: Stack) -> dict[str, Files]:
+    """The files of each system of the stack, and under the place's name those that run them there."""
+    files = {system: CONFIGURATION[system](stack) for system in stack.systems if system in CONFIGURATION}
+    if stack.place in MANIFESTS:
+        files[stack.place] = MANIFESTS[stack.place](stack, dict(files))
+    return files
