@@ -14,7 +14,6 @@ from bongsu.analysis.investigate import Investigator, finest_step
 from bongsu.analysis.recent import Recent
 from bongsu.catalog import Catalog, ResolvedService, fleet_queries, resolve
 from bongsu.catalog.models import EmbeddedSource as EmbeddedSpec
-from bongsu.catalog.models import PrometheusSource as PrometheusSpec
 from bongsu.delivery.chart import warm_up
 from bongsu.delivery.deliver import Deliverer
 from bongsu.delivery.destinations import open_destinations
@@ -25,17 +24,17 @@ from bongsu.lifecycle import Lifecycle
 from bongsu.security import load_credentials
 from bongsu.settings import Settings
 from bongsu.signals.model import AnySignal
-from bongsu.sources.base import Source
 from bongsu.sources.embedded.scrape import Scraper, Target, TargetState
-from bongsu.sources.embedded.source import EmbeddedSource
 from bongsu.sources.embedded.store import EmbeddedStore
-from bongsu.sources.prometheus import PrometheusSource
+from bongsu.sources.opening import open_sources
 from bongsu.watch.threshold import Judge
 from bongsu.watch.watch import Watch
 
 log = structlog.get_logger(__name__)
 
 PRUNE_SECONDS = 300.0
+HOLDING_METRICS = ("prometheus", "signoz", "datadog")
+"""Sources that make a store of our own unnecessary."""
 
 
 class Server:
@@ -49,12 +48,12 @@ class Server:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.credentials = load_credentials(data)
         self.services = resolve(catalog)
-        self.queries = fleet_queries(self.services.values())
+        self.queries = fleet_queries(self.services.values(), by_source=True)
         self.store = Store(data / "incidents.sqlite")
         self.archive = Archive(self.store)
         self.engine = Engine(data / "engine.sqlite")
         self.telemetry = self._open_telemetry()
-        self.source = self._open_source()
+        self.source = open_sources(catalog, self.telemetry)
         self.recent = Recent(self.source, self.queries, finest=finest_step(catalog))
         self.destinations = open_destinations(catalog.channels)
         self.investigator = Investigator(catalog, self.store, self.archive, self.source, self.queries)
@@ -106,6 +105,7 @@ class Server:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.engine.close()
+            await self.source.aclose()
             for destination in self.destinations.values():
                 await destination.close()
             await self.store.close()
@@ -134,7 +134,7 @@ class Server:
 
     def _open_telemetry(self) -> EmbeddedStore | None:
         spec = self._embedded_spec()
-        if spec is None and any(isinstance(s, PrometheusSpec) for s in self.catalog.sources.values()):
+        if spec is None and any(s.type in HOLDING_METRICS for s in self.catalog.sources.values()):
             return None
         spec = spec or EmbeddedSpec(type="embedded")
         path = self.settings.data / "telemetry.duckdb"
@@ -142,17 +142,6 @@ class Server:
 
     def _embedded_spec(self) -> EmbeddedSpec | None:
         return next((s for s in self.catalog.sources.values() if isinstance(s, EmbeddedSpec)), None)
-
-    def _open_source(self) -> Source:
-        for name, spec in self.catalog.sources.items():
-            if isinstance(spec, PrometheusSpec):
-                token = spec.token.reveal() if spec.token is not None else None
-                return PrometheusSource(name, spec.url, token=token, timeout=spec.timeout)
-        unread = [n for n, s in self.catalog.sources.items() if not isinstance(s, EmbeddedSpec)]
-        if unread:
-            log.error("sources that this version cannot read yet; the embedded store answers", sources=unread)
-        assert self.telemetry is not None
-        return EmbeddedSource(self.telemetry)
 
     def _policy(self) -> Policy:
         return Policy(

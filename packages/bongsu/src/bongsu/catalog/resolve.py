@@ -87,18 +87,25 @@ def resolve(catalog: Catalog) -> dict[str, ResolvedService]:
     return resolved
 
 
-def fleet_queries(services: Iterable[ResolvedService]) -> list[FleetQuery]:
-    """One query for each distinct signal: services that share its data and label names are asked at once."""
-    groups: dict[tuple[str, str, tuple[str, ...]], tuple[AnySignal, dict[str, Mapping[str, str]]]] = {}
+def fleet_queries(services: Iterable[ResolvedService], *, by_source: bool = False) -> list[FleetQuery]:
+    """One query for each distinct signal: services that share its data and label names are asked at once.
+
+    ``by_source``: and whose metrics the same source has.
+    """
+    groups: dict[tuple[str, str, tuple[str, ...], str], tuple[AnySignal, dict[str, Mapping[str, str]]]] = {}
     keys: dict[int, str] = {}
     for service in services:
         for name, signal in service.signals.items():
             if id(signal) not in keys:
                 keys[id(signal)] = signal.model_dump_json(exclude={"help"})
             labels = service.labels_of(name)
-            key = (name, keys[id(signal)], tuple(sorted(labels)))
+            source = service.source if by_source else ""
+            key = (name, keys[id(signal)], tuple(sorted(labels)), source)
             groups.setdefault(key, (signal, {}))[1][service.name] = labels
-    return [FleetQuery(name, signal, members) for (name, _, _), (signal, members) in groups.items()]
+    return [
+        FleetQuery(name, signal, members, source)
+        for (name, _, _, source), (signal, members) in groups.items()
+    ]
 
 
 def placeholders(spec: Service, kinds: Mapping[str, Kind]) -> dict[str, str]:

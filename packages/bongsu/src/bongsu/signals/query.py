@@ -18,6 +18,8 @@ class FleetQuery:
     name: str
     signal: AnySignal
     services: Mapping[str, Mapping[str, str]]
+    source: str = ""
+    """The source that has these services' metrics; the catalog's default where empty."""
 
     @cached_property
     def identity(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal
 
 from bongsu.signals.query import FleetQuery
 
@@ -74,24 +74,66 @@ class Change:
     after: str = ""
 
 
-class Source(Protocol):
-    """A backend that answers queries. Each method raises SourceError when it cannot."""
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """That one service called another, and how often, in the time that was asked about."""
+
+    caller: str
+    callee: str
+    calls: float
+
+
+Capability = Literal["metrics", "logs", "spans", "topology", "changes"]
+
+
+class Source:
+    """A backend that answers queries. Each method raises SourceError when the backend cannot answer.
+
+    ``capabilities`` declares what it has; what it does not have it answers with nothing.
+    """
+
+    capabilities: frozenset[Capability] = frozenset()
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As the catalog calls it."""
+        return type(self).__name__
 
-    async def instant(self, query: FleetQuery, at: float) -> list[Sample]: ...
+    def able(self, capability: Capability) -> "Sequence[Source]":
+        """The backends behind this source that have ``capability``: itself, or none."""
+        return (self,) if capability in self.capabilities else ()
 
-    async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]: ...
+    async def instant(self, query: FleetQuery, at: float) -> list[Sample]:
+        """The signal's value for each service that has one; *presence* answers for every service."""
+        return []
+
+    async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
+        """The signal's values at ``start``, ``start + step`` … ``end`` for each service that has any."""
+        return []
 
     async def logs(
         self, services: Sequence[str], start: float, end: float, *, errors_only: bool, limit: int
-    ) -> list[LogRecord]: ...
+    ) -> list[LogRecord]:
+        """The newest ``limit`` records of the window, oldest first; no services means all."""
+        return []
 
     async def spans(
         self, start: float, end: float, *, services: Sequence[str] = (), limit: int
-    ) -> list[Span]: ...
+    ) -> list[Span]:
+        """Spans that started in the window, oldest first; beyond ``limit`` a choice of whole traces."""
+        return []
 
-    async def trace(self, trace_id: str) -> list[Span]: ...
+    async def trace(self, trace_id: str) -> list[Span]:
+        """Every span of one trace; none where it is not known."""
+        return []
 
-    async def changes(self, start: float, end: float) -> list[Change]: ...
+    async def topology(self, start: float, end: float) -> list[Edge]:
+        """Who called whom in the window."""
+        return []
+
+    async def changes(self, start: float, end: float) -> list[Change]:
+        """Deploys, restarts and the like in the window."""
+        return []
+
+    async def aclose(self) -> None:
+        """Give up connections."""

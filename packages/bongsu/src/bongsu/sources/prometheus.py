@@ -1,7 +1,7 @@
 """Prometheus and what speaks its HTTP API: Mimir, Thanos, VictoriaMetrics."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -11,7 +11,7 @@ from bongsu.signals import promql
 from bongsu.signals.query import FleetQuery
 from bongsu.signals.sql import Steps
 from bongsu.sources.answers import Answer, instant_samples, range_series
-from bongsu.sources.base import Change, LogRecord, Sample, Series, SourceError, Span
+from bongsu.sources.base import Capability, Sample, Series, Source, SourceError
 
 MAX_POINTS = 11_000
 """Prometheus refuses a range query with more steps; longer ones are asked in parts."""
@@ -19,11 +19,13 @@ MAX_POINTS = 11_000
 _log = structlog.get_logger(__name__)
 
 
-class PrometheusSource:
+class PrometheusSource(Source):
     """Answers a fleet query with one PromQL expression, by POST to ``/api/v1/query`` or ``query_range``.
 
     It has no logs, spans or changes to tell of. ``token`` is sent as a bearer token.
     """
+
+    capabilities = frozenset[Capability]({"metrics"})
 
     def __init__(
         self,
@@ -83,22 +85,6 @@ class PrometheusSource:
                 labels = _labels(row)
                 answers += [Answer(at, labels, _number(text)) for at, text in row.get("values", ())]
         return range_series(query, [ms / 1000 for ms in millis], answers)
-
-    async def logs(
-        self, services: Sequence[str], start: float, end: float, *, errors_only: bool, limit: int
-    ) -> list[LogRecord]:
-        return []
-
-    async def spans(
-        self, start: float, end: float, *, services: Sequence[str] = (), limit: int
-    ) -> list[Span]:
-        return []
-
-    async def trace(self, trace_id: str) -> list[Span]:
-        return []
-
-    async def changes(self, start: float, end: float) -> list[Change]:
-        return []
 
     def _compile(self, query: FleetQuery) -> str:
         try:

@@ -12,7 +12,7 @@ from bongsu.signals.matchers import group_labels
 from bongsu.signals.model import Expr
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.answers import Answer, instant_samples, range_series
-from bongsu.sources.base import Change, LogRecord, Sample, Series, SourceError, Span
+from bongsu.sources.base import Capability, Change, LogRecord, Sample, Series, Source, SourceError, Span
 from bongsu.sources.embedded.changes import read_changes
 from bongsu.sources.embedded.records import read_logs, read_spans, read_trace
 from bongsu.sources.embedded.store import EmbeddedStore
@@ -23,8 +23,10 @@ MAX_POINTS = 11_000
 """Most steps of a range query, as in Prometheus."""
 
 
-class EmbeddedSource:
+class EmbeddedSource(Source):
     """Bongsu's own store. Queries run on threads; SourceError names the source and the question."""
+
+    capabilities = frozenset[Capability]({"metrics", "logs", "spans", "changes"})
 
     def __init__(self, store: EmbeddedStore, name: str = "embedded") -> None:
         self._store = store

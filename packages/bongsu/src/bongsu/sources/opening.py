@@ -1,0 +1,99 @@
+"""The sources that a catalog declares, opened: the one table to which a kind of backend is added."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bongsu.catalog import Catalog
+from bongsu.catalog.secrets import Secret, SecretError
+from bongsu.sources.base import (
+    Capability,
+    Change,
+    Edge,
+    LogRecord,
+    Sample,
+    Series,
+    Source,
+    SourceError,
+    Span,
+)
+from bongsu.sources.embedded.source import EmbeddedSource
+from bongsu.sources.embedded.store import EmbeddedStore
+from bongsu.sources.sources import Sources
+
+
+def open_sources(catalog: Catalog, telemetry: EmbeddedStore | None) -> Sources:
+    """Every declared source, and the embedded store where there is one. None is asked anything yet.
+
+    One whose secret cannot be read raises SourceError when it is asked.
+    """
+    members: dict[str, Source] = {}
+    for name, spec in catalog.sources.items():
+        if spec.type == "embedded":
+            assert telemetry is not None
+            members[name] = EmbeddedSource(telemetry, name)
+            continue
+        if spec.type not in OPENING:
+            members[name] = Unavailable(name, f"sources of type {spec.type} cannot be read by this version")
+            continue
+        try:
+            members[name] = OPENING[spec.type](name, spec)
+        except SecretError as error:
+            members[name] = Unavailable(name, str(error))
+    if telemetry is not None and not any(isinstance(m, EmbeddedSource) for m in members.values()):
+        members["embedded"] = EmbeddedSource(telemetry)
+    default = catalog.defaults.source or next((n for n, m in members.items() if m.able("metrics")), "")
+    return Sources(members, default)
+
+
+def _prometheus(name: str, spec: Any) -> Source:
+    from bongsu.sources.prometheus import PrometheusSource
+
+    return PrometheusSource(name, spec.url, token=_value(spec.token), timeout=spec.timeout)
+
+
+OPENING: Mapping[str, Callable[[str, Any], Source]] = {
+    "prometheus": _prometheus,
+}
+"""Type → what opens a source of it from its name and specification."""
+
+
+def _value(secret: Secret | None) -> str | None:
+    return secret.reveal() if secret is not None else None
+
+
+class Unavailable(Source):
+    """A source that cannot be asked; each question is answered with the reason."""
+
+    capabilities = frozenset[Capability]({"metrics", "logs", "spans", "topology", "changes"})
+
+    def __init__(self, name: str, reason: str) -> None:
+        self._name = name
+        self._reason = reason
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def _refuse(self) -> SourceError:
+        return SourceError(f"{self._name}: {self._reason}")
+
+    async def instant(self, query: Any, at: float) -> list[Sample]:
+        raise self._refuse()
+
+    async def range(self, query: Any, start: float, end: float, step: float) -> list[Series]:
+        raise self._refuse()
+
+    async def logs(self, *_: Any, **__: Any) -> list[LogRecord]:
+        raise self._refuse()
+
+    async def spans(self, *_: Any, **__: Any) -> list[Span]:
+        raise self._refuse()
+
+    async def trace(self, trace_id: str) -> list[Span]:
+        raise self._refuse()
+
+    async def topology(self, start: float, end: float) -> list[Edge]:
+        raise self._refuse()
+
+    async def changes(self, start: float, end: float) -> list[Change]:
+        raise self._refuse()
