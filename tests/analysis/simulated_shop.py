@@ -10,7 +10,7 @@ from bongsu.analysis.windows import BaselineRule
 from bongsu.incidents.model import Alert, AlertStatus
 from bongsu.signals.model import Gauge, Presence, Quantile, Rate, Ratio, Severity
 from bongsu.signals.query import FleetQuery
-from bongsu.sources.base import Change, LogRecord, Sample, Series, Span
+from bongsu.sources.base import Capability, Change, LogRecord, Sample, Series, Source, Span
 
 ONSET = 1_760_000_000.0
 MIB = 2.0**20
@@ -77,8 +77,10 @@ class _Served:
     error: bool
 
 
-class Shop:
+class Shop(Source):
     """Runs the system from ``before`` seconds before ONSET to ``after`` seconds past it."""
+
+    capabilities = frozenset[Capability]({"metrics", "logs", "spans", "changes"})
 
     def __init__(
         self,

@@ -1,36 +1,24 @@
 """A window is shortened for a sharp onset only where it is no part of what is measured."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from bongsu.analysis.collect import CollectRequest, collect
 from bongsu.signals.query import FleetQuery
-from bongsu.sources.base import Change, LogRecord, Series, Span
+from bongsu.sources.base import Series, Source
 from tests.sources.generated import signal
 
 
-class Listening:
+class Listening(Source):
     """A source without data that notes the windows it is asked for."""
-
-    name = "listening"
 
     def __init__(self) -> None:
         self.windows: list[float] = []
 
     async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
         self.windows.append(query.signal.window)
-        return []
-
-    async def changes(self, start: float, end: float) -> list[Change]:
-        return []
-
-    async def logs(self, services: Sequence[str], start: float, end: float, **_: Any) -> list[LogRecord]:
-        return []
-
-    async def spans(self, start: float, end: float, **_: Any) -> list[Span]:
         return []
 
 

@@ -26,7 +26,7 @@ from bongsu.signals.model import (
 )
 from bongsu.signals.query import FleetQuery
 from bongsu.stack.rules import rule_groups
-from bongsu.watch.threshold import Judge
+from bongsu.watch.judge import Judge
 from bongsu_instrument import DEFAULT_BUCKETS
 from tests.live_servers import require
 

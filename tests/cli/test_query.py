@@ -97,7 +97,7 @@ def test_a_running_server_is_asked_for_what_it_keeps(run: Run, tmp_path: Path) -
             Path("data/admin.token").write_text("another")
             refused = run("query", "orders", "request_rate", *place)
     assert "orders request_rate – requests per second" in drawn.output
-    assert "source embedded" in drawn.output
+    assert "source local" in drawn.output
     assert "█" in drawn.output
     assert plain.output.isascii()
     assert "no data in this time" in raw.output

@@ -40,6 +40,7 @@ def test_every_phrase_is_used() -> None:
     said = SOURCES.replace((CONSOLE / "phrases.py").read_text(encoding="utf-8"), "")
     asked = set(re.findall(r'"(\w+)"', said))
     prefixes = (
+        "condition_",
         "event_",
         "error_",
         "delivery_",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bongsu.incidents.model import Alert, AlertStatus
 from bongsu.signals.model import Age, AnySignal, Gauge, Hours, Presence, Severity, Text, Threshold
-from bongsu.watch.threshold import Judge, Track
+from bongsu.watch.judge import Judge, Track
 
 SIGNAL = Gauge(
     form="gauge",

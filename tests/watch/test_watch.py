@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from bongsu.incidents.model import Alert
 from bongsu.incidents.store import Store
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Sample, SourceError
-from bongsu.watch.threshold import Judge
+from bongsu.watch.burn_rate import BurnRate
+from bongsu.watch.health import Health
+from bongsu.watch.judge import Judge
+from bongsu.watch.judgement import Judgement
 from bongsu.watch.watch import Watch
 from tests.sources.generated import signal
 
@@ -49,7 +53,8 @@ def rounds(
         asked = FleetQuery("q", signal(form="gauge", metric="m", **fields), services)
         store = Store(folder / "incidents.sqlite")
         source: Any = Scripted(answers)
-        watch = Watch(source, [asked], Judge(resolve_after=10), store, take, interval=15)
+        judgement = Judgement([asked], Judge(resolve_after=10), Health(1e9, UTC), BurnRate([], 15), 15)
+        watch = Watch(source, judgement, store, take)
         try:
             for now in times:
                 await watch.round(now)

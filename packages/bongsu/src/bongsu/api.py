@@ -1,5 +1,6 @@
 """The HTTP API for programs: webhooks in, incidents out. Every call but health needs a credential."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -16,6 +17,8 @@ from bongsu.lifecycle import Lifecycle
 from bongsu.response.people import acknowledge
 from bongsu.security import Credentials, bearer
 from bongsu.sources.embedded.scrape import TargetState
+from bongsu.watch.table import rows
+from bongsu.watch.watch import Watch
 
 MAX_BODY = 8 * 2**20
 """Bytes of a webhook; 50,000 grouped alerts are split by their sender long before."""
@@ -149,6 +152,18 @@ def targets_router(credentials: Credentials, targets: Callable[[], Sequence[Targ
             for state in targets()
         ]
         return _json(rows)
+
+    return router
+
+
+def watch_router(credentials: Credentials, watch: Watch) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["watch"], dependencies=[Depends(admin_only(credentials))])
+
+    @router.get("/watch")
+    async def read_and_judged() -> Response:
+        """The latest value of every signal that is judged, and what was made of it."""
+        now = time.time()
+        return _json({"at": now, "rows": rows(watch.judgement, watch.readings, now)})
 
     return router
 

@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
 
 from bongsu import __version__
-from bongsu.api import incidents_router, ingest_only, targets_router, webhook_router
+from bongsu.api import incidents_router, ingest_only, targets_router, watch_router, webhook_router
 from bongsu.console.app import add_error_pages, console_router
 from bongsu.incidents.intake.common import ServiceIndex
 from bongsu.query_api import query_router
@@ -49,6 +49,7 @@ def create_app(server: Server) -> FastAPI:
     app.include_router(incidents_router(server.credentials, server.store, server.archive, server.lifecycle))
     app.include_router(query_router(server.credentials, server.services, server.source))
     app.include_router(targets_router(server.credentials, server.targets))
+    app.include_router(watch_router(server.credentials, server.watch))
     if server.telemetry is not None:
         ingest = [Depends(ingest_only(server.credentials))]
         app.include_router(otlp_router(server.telemetry), dependencies=ingest)

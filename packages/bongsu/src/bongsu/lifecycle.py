@@ -6,6 +6,7 @@ loses nothing: finished steps are not repeated, and a delivery with a receipt is
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ import structlog
 
 from bongsu.delivery.base import Shown
 from bongsu.engine import Engine
-from bongsu.incidents.model import Alert, Detail, Event, Incident, IncidentStatus
+from bongsu.incidents.model import Alert, DeliveryState, Detail, Event, Incident, IncidentStatus
 from bongsu.incidents.record import Policy, record
 from bongsu.incidents.store import Store
 
@@ -25,7 +26,7 @@ WAKE_SECONDS = 600.0
 
 
 class Delivering(Protocol):
-    def channels(self, incident: Incident) -> list[str]: ...
+    def channels(self, incident: Incident, alerts: Sequence[Alert]) -> list[str]: ...
 
     async def show(self, incident_id: str, channel: str) -> Shown: ...
 
@@ -77,6 +78,34 @@ class Lifecycle:
         incident = await self._store.incident(incident_id)
         if incident is not None:
             await self._wake(incident)
+
+    async def settled(self, seconds: float = 120.0) -> bool:
+        """Wait until every channel shows the latest version of its incidents, but no longer than ``seconds``;
+        whether it does."""
+        queue = self.listen()
+        deadline = time.monotonic() + seconds
+        try:
+            while not await self._all_shown():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(queue.get(), min(left, 1.0))
+            return True
+        finally:
+            self.unlisten(queue)
+
+    async def _all_shown(self) -> bool:
+        recent = await self._store.list_incidents(limit=200)
+        for incident in recent:
+            shown = {d.channel: d for d in await self._store.deliveries(incident.id)}
+            for channel in await self._channels(incident):
+                delivery = shown.get(channel)
+                if delivery is None or (
+                    delivery.version < incident.version and delivery.state is not DeliveryState.REFUSED
+                ):
+                    return False
+        return True
 
     def listen(self) -> asyncio.Queue[str]:
         """Ids of incidents as they change in this process, for live pages; give it back with ``unlisten``."""
@@ -167,7 +196,10 @@ class Lifecycle:
 
     async def _route(self, incident_id: str) -> list[str]:
         incident = await self._store.incident(incident_id)
-        return self._delivering.channels(incident) if incident is not None else []
+        return await self._channels(incident) if incident is not None else []
+
+    async def _channels(self, incident: Incident) -> list[str]:
+        return self._delivering.channels(incident, await self._store.alerts(incident.id))
 
     async def _show(self, incident_id: str, channel: str, episode: int) -> dict[str, Any]:
         shown = await self._delivering.show(incident_id, channel)
@@ -181,7 +213,7 @@ class Lifecycle:
         if incident is None or incident.status is not IncidentStatus.RESOLVED:
             return
         deliveries = {d.channel: d for d in await self._store.deliveries(incident_id)}
-        told = dict.fromkeys([*deliveries, *self._delivering.channels(incident)])
+        told = dict.fromkeys([*deliveries, *await self._channels(incident)])
         known = [deliveries.get(channel) for channel in told]
         if all(d is not None and (d.version >= incident.version or d.state == "refused") for d in known):
             await self._event(incident_id, "closed", {}, f"closed-{incident_id}-{episode}")

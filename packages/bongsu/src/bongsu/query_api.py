@@ -98,7 +98,7 @@ def _asked(services: Mapping[str, ResolvedService], service: str, signal: str) -
         raise HTTPException(404, f"there is no service {service!r}; {nearest(service, services)}")
     if signal not in known.signals:
         raise HTTPException(404, f"{service} has no signal {signal!r}; {nearest(signal, known.signals)}")
-    return FleetQuery(signal, known.signals[signal], {service: known.labels_of(signal)})
+    return FleetQuery(signal, known.signals[signal], {service: known.labels_of(signal)}, known.source)
 
 
 def _seconds(name: str, text: str, default: float) -> float:

@@ -18,6 +18,7 @@ from bongsu.delivery.chart import warm_up
 from bongsu.delivery.deliver import Deliverer
 from bongsu.delivery.destinations import open_destinations
 from bongsu.engine import Engine
+from bongsu.folder import DataFolder
 from bongsu.incidents.record import Policy
 from bongsu.incidents.store import Store
 from bongsu.lifecycle import Lifecycle
@@ -27,7 +28,7 @@ from bongsu.signals.model import AnySignal
 from bongsu.sources.embedded.scrape import Scraper, Target, TargetState
 from bongsu.sources.embedded.store import EmbeddedStore
 from bongsu.sources.opening import open_sources
-from bongsu.watch.threshold import Judge
+from bongsu.watch.judgement import Judgement
 from bongsu.watch.watch import Watch
 
 log = structlog.get_logger(__name__)
@@ -44,8 +45,7 @@ class Server:
         self.catalog = catalog
         self.settings = settings
         data = settings.data
-        # What was read of the services may be private: the folder is for its owner alone.
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = DataFolder(data)
         self.credentials = load_credentials(data)
         self.services = resolve(catalog)
         self.queries = fleet_queries(self.services.values(), by_source=True)
@@ -68,15 +68,7 @@ class Server:
             investigate=self.investigator.investigate,
             delivering=deliverer,
         )
-        judge = Judge(catalog.watch.resolve_after, catalog.language, catalog.zone)
-        self.watch = Watch(
-            self.source,
-            self.queries,
-            judge,
-            self.store,
-            self.lifecycle.take,
-            interval=catalog.watch.interval,
-        )
+        self.watch = Watch(self.source, Judgement.of(catalog, self.services), self.store, self.lifecycle.take)
         self.scraper: Scraper | None = None
         self.ready = False
         self.stopping: Callable[[], bool] = lambda: False
@@ -111,6 +103,7 @@ class Server:
             await self.store.close()
             if self.telemetry is not None:
                 await asyncio.to_thread(self.telemetry.close)
+            self.folder.close()
 
     def _jobs(self) -> list[Coroutine[Any, Any, None]]:
         jobs: list[Coroutine[Any, Any, None]] = [warm_up()]

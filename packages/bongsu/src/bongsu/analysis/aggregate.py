@@ -1,5 +1,6 @@
 """Aggregates of spans as evidence: what each operation did, how each edge went, a few telling traces."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean, median, stdev
@@ -13,10 +14,10 @@ OTHER = "other operations"
 
 
 def aggregate(
-    spans: Iterable[Span], peers: Peers, window: str, *, operations: int = 40, edges: int = 200
+    spans: Iterable[Span] | Forest, peers: Peers, window: str, *, operations: int = 40, edges: int = 200
 ) -> tuple[list[CallEvidence], list[EdgeEvidence]]:
     """Evidence without ids for ``window`` (incident or baseline); the busiest are kept."""
-    forest = Forest.of(spans)
+    forest = spans if isinstance(spans, Forest) else Forest.of(spans)
     answered = served(forest, peers)
     made = [call for one in answered for call in one.outgoing] + orphan_calls(forest, peers)
     return _calls(answered, window, operations), _edges(made, window, edges)
@@ -49,6 +50,8 @@ def _call(key: tuple[str, str], members: Sequence[Served], window: str) -> CallE
         exclusive_mean=fmean(own),
         p95=durations[min(len(durations) - 1, int(0.95 * len(durations)))],
         exclusive_std=_std(own),
+        exclusive_log_mean=fmean(_logs(own)),
+        exclusive_log_std=_std(_logs(own)),
     )
 
 
@@ -82,7 +85,13 @@ def _edge(key: tuple[str, str], members: Sequence[Outgoing], window: str) -> Edg
         disputed=sum(call.disputed for call in members),
         gap_mean=fmean(gaps),
         gap_std=_std(gaps),
+        gap_log_mean=fmean(_logs(gaps)),
+        gap_log_std=_std(_logs(gaps)),
     )
+
+
+def _logs(seconds: Iterable[float]) -> list[float]:
+    return [math.log1p(1000.0 * value) for value in seconds]
 
 
 def _std(values: Sequence[float]) -> float:

@@ -1,5 +1,6 @@
 """Read what happened round an incident: metrics, error logs, spans and changes, bounded in time and size."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ from bongsu.analysis.windows import BaselineRule, choose_baseline
 from bongsu.incidents.model import Alert
 from bongsu.signals.model import Quantile, Rate, Ratio
 from bongsu.signals.query import FleetQuery
-from bongsu.sources.base import Change, LogRecord, Series, Source, Span
+from bongsu.sources.base import Capability, Change, LogRecord, Series, Source, Span
 
 _PERIODS = {"baseline": "장애 이전", "incident": "장애 중"}
 
@@ -154,14 +155,16 @@ async def _metrics_and_changes(
         if query.services
     }
     since = request.onset - request.limits.changes_back
-    questions["changes"] = Question(Say("changes", "변경 이력"), partial(source.changes, since, request.now))
+    for one in source.able("changes"):
+        about = _from(one, source, "changes", Say("changes", "변경 이력"))
+        questions[f"changes@{one.name}"] = Question(about, partial(one.changes, since, request.now))
     answers = await reader.ask(questions, share=0.5)
     metrics = []
     for index, query in enumerate(queries):
         series: Sequence[Series] = answers.get(f"metric {index}", ())
         metrics += metric_evidence(query, series, services, request.window, baseline, request.alerts)
     metrics.sort(key=lambda m: (m.service, m.signal))
-    return metrics, _changes(answers.get("changes", ()), services)
+    return metrics, _changes(_gathered(answers, "changes"), services)
 
 
 def _measured(query: FleetQuery) -> Say:
@@ -215,13 +218,25 @@ def _asked_services(request: CollectRequest) -> list[str]:
 
 def _log_questions(request: CollectRequest, source: Source, baseline: Window) -> dict[str, Question]:
     limit = request.limits.log_lines
-    return {
-        f"logs of the {name}": Question(
-            Say(f"logs of the {name}", f"{_PERIODS[name]} 로그"),
-            partial(source.logs, request.services, window.start, window.end, errors_only=True, limit=limit),
-        )
-        for name, window in (("baseline", baseline), ("incident", request.window))
-    }
+    questions = {}
+    for one in source.able("logs"):
+        for name, window in (("baseline", baseline), ("incident", request.window)):
+            about = _from(one, source, "logs", Say(f"logs of the {name}", f"{_PERIODS[name]} 로그"))
+            ask = partial(one.logs, request.services, window.start, window.end, errors_only=True, limit=limit)
+            questions[f"logs of the {name}@{one.name}"] = Question(about, ask)
+    return questions
+
+
+def _from(one: Source, of: Source, capability: Capability, what: Say) -> Say:
+    """What is asked for, and of whom where there are several who have it."""
+    if len(of.able(capability)) < 2:
+        return what
+    return Say(f"{what.en} in {one.name}", f"{one.name}의 {what.ko}")
+
+
+def _gathered(answers: Mapping[str, Any], question: str) -> list[Any]:
+    """The answers of all sources to one question."""
+    return [row for key, rows in answers.items() if key.split("@", 1)[0] == question for row in rows]
 
 
 def _span_questions(request: CollectRequest, source: Source, baseline: Window) -> dict[str, Question]:
@@ -229,14 +244,15 @@ def _span_questions(request: CollectRequest, source: Source, baseline: Window) -
     slices = max(1, request.limits.span_slices)
     services, limit = _asked_services(request), max(1, request.limits.spans // slices)
     questions = {}
-    for name, window in (("baseline", baseline), ("incident", request.window)):
+    periods = (("baseline", baseline), ("incident", request.window))
+    for one, (name, window) in itertools.product(source.able("spans"), periods):
+        about = _from(one, source, "spans", Say(f"spans of the {name}", f"{_PERIODS[name]} 스팬"))
         length = (window.end - window.start) / slices
         for index in range(slices):
             start = window.start + index * length
             end = window.end if index == slices - 1 else start + length
-            questions[f"spans of the {name}#{index}"] = Question(
-                Say(f"spans of the {name}", f"{_PERIODS[name]} 스팬"),
-                partial(source.spans, start, end, services=services, limit=limit),
+            questions[f"spans of the {name}#{index}@{one.name}"] = Question(
+                about, partial(one.spans, start, end, services=services, limit=limit)
             )
     return questions
 
@@ -247,7 +263,7 @@ def _spans(request: CollectRequest, answers: Mapping[str, Any], name: str) -> tu
     found: dict[tuple[str, str], Span] = {}
     truncated = False
     for index in range(max(1, request.limits.span_slices)):
-        spans: Sequence[Span] = answers.get(f"spans of the {name}#{index}", ())
+        spans: Sequence[Span] = _gathered(answers, f"spans of the {name}#{index}")
         if len(spans) >= limit:
             truncated, spans = True, untruncated(spans[:limit])
         found |= {(span.trace_id, span.span_id): span for span in spans}
@@ -298,8 +314,8 @@ async def _whole_traces(
 
 
 def _digest_logs(request: CollectRequest, answers: Mapping[str, Any]) -> list[LogEvidence]:
-    before: Sequence[LogRecord] = answers.get("logs of the baseline", ())
-    during: Sequence[LogRecord] = answers.get("logs of the incident", ())
+    before: Sequence[LogRecord] = _gathered(answers, "logs of the baseline")
+    during: Sequence[LogRecord] = _gathered(answers, "logs of the incident")
     limit = request.limits.log_lines
     return log_evidence(before[:limit], during[:limit], request.limits.log_templates)
 

@@ -13,11 +13,14 @@ from bongsu.analysis.compare import excess
 from bongsu.analysis.graph import call_graph, reverse
 from bongsu.analysis.metrics import Role, role_of
 from bongsu.analysis.model import Evidence, MetricEvidence, Reason, Say
-from bongsu.analysis.series import saturate, spread, values_in
+from bongsu.analysis.series import rarity, saturate, spread, values_in
+from bongsu.analysis.symptom import alerting_symptom, beside_the_point
 from bongsu.analysis.wording import quantity
 
 _LEAST_Z = 3.0
 _LEAST_FAILURES = 3
+_BESIDE_THE_POINT = 0.7
+"""What is left of slowness where alerts are about errors, and the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,11 @@ def _exclusive(
         if moved[name].z >= _LEAST_Z and moved[name].delta >= max(least, relative * moved[name].before)
     }
     everything = sum(net.values())
+    weight = _BESIDE_THE_POINT if beside_the_point(evidence, role) else 1.0
     return {
         name: Reason(
             channel=channel,
-            score=saturate(moved[name].z, 6.0) * amount / everything,
+            score=weight * saturate(moved[name].z, 6.0) * amount / everything,
             text=_text(moved[name]),
             evidence=[moved[name].metric.id],
         )
@@ -70,16 +74,19 @@ def _exclusive(
 
 
 def _moved(evidence: Evidence, role: Role, floor: float) -> dict[str, _Moved]:
+    symptom = alerting_symptom(evidence)
     found: dict[str, _Moved] = {}
     for metric in evidence.metrics:
         if role_of(metric) is not role:
             continue
-        before, during = values_in(metric, evidence.baseline), values_in(metric, evidence.window)
+        before, during = values_in(metric, evidence.baseline), symptom.during(metric)
         if not during.size or before.size < 3:
             continue
         sign = -1.0 if metric.worse == "down" else 1.0
-        usual, now = float(np.median(before)), float(np.mean(during))
+        usual = float(np.median(before))
+        now = usual + sign * symptom.risen(metric, usual, sign)
         z = sign * (now - usual) / max(spread(before), floor / 3)
+        z *= rarity(before, now, usual)
         one = _Moved(metric, sign * usual, sign * now, z)
         if metric.service not in found or z > found[metric.service].z:
             found[metric.service] = one

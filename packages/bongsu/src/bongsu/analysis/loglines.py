@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bongsu.analysis.model import LogEvidence
 from bongsu.analysis.redact import redact
@@ -11,10 +11,36 @@ from bongsu.sources.base import LogRecord
 
 _RANK = {"FATAL": 0, "ERROR": 1, "WARN": 2, "INFO": 3, "DEBUG": 4, "TRACE": 5}
 _LONGEST_EXAMPLE = 400
+_LONGEST_LINE = 1000
+
+
+def severity_rank(severity: str) -> int:
+    """0 for FATAL, higher for milder; unknown words count as INFO."""
+    return _RANK.get(severity.upper(), _RANK["INFO"])
+
+
+@dataclass(frozen=True, slots=True)
+class MinedLine:
+    record: LogRecord
+    template: Template
+
+
+@dataclass(slots=True)
+class LineMiner:
+    """One template miner a service, shared by the windows that are compared."""
+
+    _miners: dict[str, TemplateMiner] = field(default_factory=lambda: defaultdict(TemplateMiner))
+
+    def mine(self, records: Iterable[LogRecord]) -> list[MinedLine]:
+        """Each record with its template, in order of time. Mine the baseline first, so that lines of the
+        incident join the templates of before."""
+        ordered = sorted(records, key=lambda r: (r.time, r.service, r.body))
+        return [MinedLine(r, self._miners[r.service].add(r.body[:_LONGEST_LINE])) for r in ordered]
 
 
 @dataclass(slots=True)
 class _Seen:
+    template: Template
     count: int = 0
     baseline_count: int = 0
     first: LogRecord | None = None
@@ -24,16 +50,22 @@ class _Seen:
 def log_evidence(
     baseline: Iterable[LogRecord], incident: Iterable[LogRecord], limit: int = 60
 ) -> list[LogEvidence]:
-    """The ``limit`` templates that grew most, without ids. The baseline is read first, so that lines of the
-    incident join the templates of before."""
-    miners: dict[str, TemplateMiner] = defaultdict(TemplateMiner)
-    found: dict[tuple[str, int], tuple[Template, _Seen]] = {}
-    for records, during in ((baseline, False), (incident, True)):
-        for record in sorted(records, key=lambda r: (r.time, r.service, r.body)):
-            template = miners[record.service].add(redact(record.body[:1000]))
-            _, seen = found.setdefault((record.service, template.number), (template, _Seen()))
-            _count(seen, record, during=during)
-    rows = [_row(service, template, seen) for (service, _), (template, seen) in found.items() if seen.count]
+    """The ``limit`` templates that grew most, without ids."""
+    miner = LineMiner()
+    before = miner.mine(baseline)
+    return grown_templates(before, miner.mine(incident), limit)
+
+
+def grown_templates(
+    baseline: Iterable[MinedLine], incident: Iterable[MinedLine], limit: int = 60
+) -> list[LogEvidence]:
+    """The ``limit`` templates whose count grew most, without ids."""
+    found: dict[tuple[str, int], _Seen] = {}
+    for lines, during in ((baseline, False), (incident, True)):
+        for line in lines:
+            key = (line.record.service, line.template.number)
+            _count(found.setdefault(key, _Seen(line.template)), line.record, during=during)
+    rows = [_row(service, seen) for (service, _), seen in found.items() if seen.count]
     rows.sort(key=lambda r: (r.baseline_count - r.count, r.service, r.template))
     return rows[:limit]
 
@@ -46,19 +78,19 @@ def _count(seen: _Seen, record: LogRecord, *, during: bool) -> None:
     if seen.first is None:
         seen.first = record
     severity = record.severity.upper()
-    if _RANK.get(severity, 3) < _RANK[seen.severity]:
+    if severity_rank(severity) < _RANK[seen.severity]:
         seen.severity = severity if severity in _RANK else "INFO"
 
 
-def _row(service: str, template: Template, seen: _Seen) -> LogEvidence:
+def _row(service: str, seen: _Seen) -> LogEvidence:
     first = seen.first
     assert first is not None
     return LogEvidence(
         id="",
         service=service,
         severity=seen.severity,
-        template=redact(template.text)[:_LONGEST_EXAMPLE],
-        example=redact(first.body[:1000])[:_LONGEST_EXAMPLE],
+        template=redact(seen.template.text)[:_LONGEST_EXAMPLE],
+        example=redact(first.body[:_LONGEST_LINE])[:_LONGEST_EXAMPLE],
         count=seen.count,
         baseline_count=seen.baseline_count,
         first_at=first.time,

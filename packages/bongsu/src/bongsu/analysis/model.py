@@ -82,6 +82,11 @@ class ChangeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     before: str = ""
     after: str = ""
+    ref: str = ""
+    """What identifies the change where it was made: a commit."""
+    files: list[str] = []
+    text: str = ""
+    """The difference, as far as it is known: lines that begin with + or -."""
 
 
 class CallEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +109,9 @@ class CallEvidence(msgspec.Struct, frozen=True, kw_only=True):
     p95: float
     exclusive_std: float = 0.0
     """Sample standard deviation of the exclusive durations, seconds."""
+    exclusive_log_mean: float = 0.0
+    """Mean of the natural logarithm of the exclusive durations in milliseconds, one added."""
+    exclusive_log_std: float = 0.0
 
 
 class EdgeEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +135,51 @@ class EdgeEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Mean of client minus server duration, seconds; of the whole client duration where the callee is
     never seen."""
     gap_std: float = 0.0
+    gap_log_mean: float = 0.0
+    """Mean of the natural logarithm of the gaps in milliseconds, one added."""
+    gap_log_std: float = 0.0
+
+
+class EventEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests of one operation contained an event, in each window.
+
+    An event is something that a service does while it serves a request: a log template, an inner step or a
+    call to another service.
+    """
+
+    id: str
+    service: str
+    operation: str
+    event: str
+    kind: str
+    """``log``, ``step``, ``call``, or ``end``: the last call that the request made.
+
+    An end is counted of the requests that made that call, so that a change in what is asked for changes
+    nothing; an end without any call of all requests.
+    """
+    count: int
+    """Requests of the incident with the event, of ``of``."""
+    of: int
+    baseline_count: int
+    baseline_of: int
+    late_count: int = 0
+    """``count`` and ``of`` in the second half of the incident."""
+    late_of: int = 0
+    severity: str = ""
+    """Of a log template, the worst that was seen."""
+    callee: str = ""
+    """Of a call or an end, the service called; empty for an end without any call."""
+
+
+class LinkEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """How long calls from one service to another take as each end measures it, seconds by instant."""
+
+    id: str
+    caller: str
+    callee: str
+    times: list[float]
+    client: list[float | None]
+    server: list[float | None]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +200,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     calls: list[CallEvidence] = []
     edges: list[EdgeEvidence] = []
     changes: list[ChangeEvidence] = []
+    events: list[EventEvidence] = []
+    links: list[LinkEvidence] = []
+    seen_inside: list[str] = []
+    """Services whose requests show events of their own: log lines, steps or calls."""
     gaps: list[Gap] = []
 
 
@@ -165,6 +222,15 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[Reason]
 
 
+class Blame(msgspec.Struct, frozen=True, kw_only=True):
+    """The one change that fits what is seen."""
+
+    change: str
+    """Id of its evidence."""
+    score: float
+    text: Say
+
+
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """A pure function of the evidence."""
 
@@ -174,3 +240,4 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     abstained: bool
     summary: Say
     gaps: list[Gap] = []
+    blame: Blame | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bongsu.analysis.channels.structure import telling
 from bongsu.analysis.compare import calls_by_window, edges_by_window, excess
 from bongsu.analysis.graph import Graph, call_graph, reachable
 from bongsu.analysis.metrics import Role, role_of
@@ -17,6 +18,8 @@ DEVIATES, UNKNOWN, HEALTHY = 1.0, 0.85, 0.6
 _UPSTREAM, _UNRELATED, _TOO_LATE = 0.5, 0.3, 0.7
 _LATE = 60.0
 _ENOUGH = 10
+_TELLING = 10.0
+"""The G statistic of an event that makes its service deviate."""
 _SYMPTOMS = {Role.ERRORS: 0.01, Role.LATENCY: 0.01, Role.PRESENCE: 0.1}
 """Role → the least deviation that counts, in the metric's unit."""
 
@@ -121,6 +124,7 @@ def _deviating_services(evidence: Evidence) -> set[str]:
             failing = excess(now.errors, now.count, then.errors, then.count).stands_out
             if failing or _slower(now.mean, then.mean):
                 found.add(now.service)
+    found |= {row.service for row in evidence.events if telling(row) >= _TELLING}
     return found
 
 

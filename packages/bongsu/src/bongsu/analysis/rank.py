@@ -4,12 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bongsu.analysis.blame import blame
 from bongsu.analysis.channels import PRIOR, SUSPECTING
-from bongsu.analysis.model import Analysis, Evidence, Reason, Say, Suspect
+from bongsu.analysis.model import Analysis, Blame, Evidence, Reason, Say, Suspect
 from bongsu.analysis.paths import PathCheck
+from bongsu.analysis.symptom import well
+from bongsu.analysis.wording import clip
 
-_LEAST_SCORE = 0.22
+_LEAST_SCORE = 0.37
 """Below this the best suspect does not stand out from noise."""
+_SURE_SCORE = 0.6
+"""What it takes where the alerting service itself shows nothing."""
 _CLEAR_SCORE = 0.45
 """Below this the best suspect must also lead the next by a tenth."""
 _MOST_SUSPECTS = 5
@@ -31,7 +36,12 @@ class _Case:
 
 
 def analyse(evidence: Evidence) -> Analysis:
-    """The suspects, best first, or an abstention.
+    """The suspects, best first, or an abstention."""
+    return conclude(evidence, rank(evidence))
+
+
+def rank(evidence: Evidence) -> list[Suspect]:
+    """Every service that any channel suspects, best first, whether or not it stands out.
 
     For each service the weighted scores of the channels are summed, damped where a deviating callee explains
     them, multiplied by what changed and by the trust in the path from the alerts, and saturated:
@@ -54,7 +64,7 @@ def analyse(evidence: Evidence) -> Analysis:
         score = round(1 - math.exp(-amount), 6)
         suspects.append(Suspect(service=case.service, score=score, reasons=reasons))
     suspects.sort(key=lambda suspect: (-suspect.score, suspect.service))
-    return _conclude(evidence, suspects, check)
+    return suspects
 
 
 def _cases(evidence: Evidence) -> list[_Case]:
@@ -78,19 +88,39 @@ def _damped(reason: Reason, factor: float) -> Reason:
     return Reason(channel=reason.channel, score=score, text=reason.text, evidence=reason.evidence)
 
 
-def _conclude(evidence: Evidence, suspects: list[Suspect], check: PathCheck) -> Analysis:
-    abstained = not _stands_out(suspects)
+def conclude(evidence: Evidence, suspects: Sequence[Suspect]) -> Analysis:
+    """The analysis that the ranking amounts to: at most five suspects, or an abstention."""
+    healthy = well(evidence)
+    abstained = not _stands_out(suspects, _SURE_SCORE if healthy else _LEAST_SCORE)
     return Analysis(
         incident=evidence.incident,
         suspects=[] if abstained else [s for s in suspects if s.score >= 0.1][:_MOST_SUSPECTS],
         abstained=abstained,
-        summary=_nothing(evidence) if abstained else _summary(suspects[0], check),
+        summary=_nothing(evidence) if abstained else _summary(suspects[0], PathCheck(evidence)),
         gaps=list(evidence.gaps),
+        blame=None if healthy else _blamed(evidence, suspects),
     )
 
 
-def _stands_out(suspects: Sequence[Suspect]) -> bool:
-    if not suspects or suspects[0].score < _LEAST_SCORE:
+def _blamed(evidence: Evidence, suspects: Sequence[Suspect]) -> Blame | None:
+    verdict = blame(evidence, {suspect.service: suspect.score for suspect in suspects})
+    change = verdict.change
+    if change is None:
+        return None
+    named = ", ".join(verdict.words)
+    what = clip(change.summary or change.ref, 80)
+    return Blame(
+        change=change.id,
+        score=round(verdict.score, 6),
+        text=Say(
+            f"The change “{what}” fits what is seen ({named}).",
+            f"“{what}” 변경이 증상과 들어맞습니다({named}).",
+        ),
+    )
+
+
+def _stands_out(suspects: Sequence[Suspect], least: float) -> bool:
+    if not suspects or suspects[0].score < least:
         return False
     if suspects[0].score >= _CLEAR_SCORE or len(suspects) == 1:
         return True

@@ -34,3 +34,15 @@ def kendall_tau(values: Floats) -> float:
 def saturate(amount: float, half: float) -> float:
     """1 − 2^(−amount/half): 0 at nothing, one half at ``half``, towards 1 beyond."""
     return 0.0 if amount <= 0 else float(1.0 - 2.0 ** (-amount / half))
+
+
+def rarity(before: Floats, now: float, usual: float) -> float:
+    """1 where nothing before came half as far from ``usual`` as ``now``; 0 where a quarter of it did."""
+    if not before.size or now == usual:
+        return 1.0
+    halfway = abs(now - usual) / 2
+    beyond = (before - usual) * np.sign(now - usual) >= halfway
+    return max(0.0, 1.0 - _FAMILIAR * float(beyond.mean()))
+
+
+_FAMILIAR = 4.0

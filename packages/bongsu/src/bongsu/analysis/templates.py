@@ -15,10 +15,18 @@ WILDCARD = "<*>"
 OVERFLOW = "<other lines>"
 
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?"
+_QUOTED = re.compile(r"\"[^\"]{0,400}\"|(?<!\w)'[^']{0,400}'(?!\w)")
+_DUMP = re.compile(r"[(\[{][^()\[\]{}=,]*[=,][^()\[\]{}]*[)\]}]")
+_TORN_DUMP = re.compile(r"[(\[{][^()\[\]{}=,]*[=,][^()\[\]{}]*$")
+_NESTED = 8
+_DATED = re.compile(rf"(?<![\w.])\d{{4}}-\d\d-\d\d(?:[T ]{_CLOCK})?(?![\w.])")
+_LOCATION = re.compile(r"(?<=\w)(?:#|\.(?:py|go|rb|js|ts|java|kt|rs|c|cc|cpp|php|cs):)\d+(?=$|[\s\]):,])")
+"""``Class#31``, ``main.go:88``: where a line was written says what it is."""
+_PREFIX = 4
 _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\"[^\"]{0,400}\"|(?<!\w)'[^']{0,400}'(?!\w)"), "<str>"),
     (re.compile(r"(?<![0-9a-zA-Z])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!\w)"), "<uuid>"),
-    (re.compile(rf"(?<![\w.])\d{{4}}-\d\d-\d\d(?:[T ]{_CLOCK})?(?![\w.])"), "<time>"),
+    (_DATED, "<time>"),
+    (re.compile(rf"(?<![\w.:]){_CLOCK}(?![\w.:])"), "<time>"),
     (re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.])"), "<ip>"),
     (re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{1,4}(?![\w:])"), "<ip>"),
     (re.compile(r"(?<!\w)0[xX][0-9a-fA-F]+(?!\w)"), "<hex>"),
@@ -29,10 +37,33 @@ _MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def mask(line: str) -> str:
-    """``line`` with quoted strings, ids, times, addresses and numbers replaced by what they are."""
+    """``line`` with quoted strings, dumps of data, ids, times, addresses and numbers replaced by what they
+    are. Source locations stay."""
+    return " ".join(_mask_token(token) for token in _mask_phrases(line).split(" "))
+
+
+def _mask_phrases(line: str) -> str:
+    """What may span several words."""
+    if '"' in line or "'" in line:
+        line = _QUOTED.sub("<str>", line)
+    if "," in line or "=" in line:
+        for _ in range(_NESTED):
+            line, found = _DUMP.subn("<data>", line)
+            if not found:
+                break
+        line = _TORN_DUMP.sub("<data>", line)
+    return _DATED.sub("<time>", line)
+
+
+def _mask_token(token: str) -> str:
+    if token.isalpha():
+        return token
+    location = _LOCATION.search(token)
+    if location is not None:
+        return f"{token[: location.end()]}{_mask_token(token[location.end() :])}"
     for pattern, name in _MASKS:
-        line = pattern.sub(name, line)
-    return line
+        token = pattern.sub(name, token)
+    return token
 
 
 @dataclass(slots=True)
@@ -46,6 +77,11 @@ class Template:
     @property
     def text(self) -> str:
         return " ".join(self.tokens)
+
+    @property
+    def location(self) -> str:
+        """The source location that the line begins with, within its first tokens; empty where it has none."""
+        return next((t for t in self.tokens[:_PREFIX] if _LOCATION.search(t)), "")
 
 
 @dataclass(slots=True)
@@ -67,20 +103,39 @@ class TemplateMiner:
     max_line: int = 1000
     """Characters of a line that are read."""
     max_tokens: int = 80
+    max_remembered: int = 20_000
     templates: list[Template] = field(default_factory=list)
     _root: _Node = field(default_factory=_Node)
     _overflow: Template | None = None
+    _masked: dict[str, str] = field(default_factory=dict)
+    _known: dict[tuple[str, ...], Template] = field(default_factory=dict)
+    """Masked lines met before: they stay with their template, however it grows."""
 
     def add(self, line: str) -> Template:
         """The template that ``line`` belongs to, with the line counted in."""
-        tokens = mask(line[: self.max_line]).split()[: self.max_tokens] or ["<empty>"]
+        words = _mask_phrases(line[: self.max_line]).split()[: self.max_tokens]
+        tokens = [self._masked.get(word) or self._remember(word) for word in words] or ["<empty>"]
+        key = tuple(tokens)
+        template = self._known.get(key)
+        if template is None:
+            template = self._place(tokens)
+            if len(self._known) < self.max_remembered:
+                self._known[key] = template
+        template.count += 1
+        return template
+
+    def _remember(self, word: str) -> str:
+        masked = _mask_token(word)
+        if len(self._masked) < self.max_remembered:
+            self._masked[word] = masked
+        return masked
+
+    def _place(self, tokens: list[str]) -> Template:
         leaf = self._leaf(tokens)
         template = self._nearest(leaf, tokens) if leaf else None
         if template is None:
-            template = self._begin(leaf, tokens)
-        else:
-            _generalise(template, tokens)
-        template.count += 1
+            return self._begin(leaf, tokens)
+        _generalise(template, tokens)
         return template
 
     def _leaf(self, tokens: Sequence[str]) -> _Node | None:
@@ -92,7 +147,8 @@ class TemplateMiner:
         return node
 
     def _step(self, node: _Node, key: str) -> _Node | None:
-        if any(char.isdigit() for char in key) and node is not self._root:
+        varies = any(char.isdigit() for char in key) and not _LOCATION.search(key)
+        if varies and node is not self._root:
             key = WILDCARD
         child = node.children.get(key)
         if child is not None:

@@ -22,7 +22,12 @@ class EmbeddedSource(Model):
     """How much of the disk it may take; the oldest goes first."""
 
 
-class PrometheusSource(Model):
+class _Http(Model):
+    ca_file: str = ""
+    """The certificates to trust, where the backend's is not signed by a public authority."""
+
+
+class PrometheusSource(_Http):
     """Prometheus, Mimir, Thanos or VictoriaMetrics."""
 
     type: Literal["prometheus"]
@@ -30,11 +35,13 @@ class PrometheusSource(Model):
     """Where its HTTP API is, without ``/api/v1``."""
     token: Secret | None = None
     """Sent as a bearer token."""
+    tenant: str = ""
+    """Sent as ``X-Scope-OrgID``, for Mimir."""
     timeout: Duration = 10.0
     """How long one query may take."""
 
 
-class SignozSource(Model):
+class SignozSource(_Http):
     """SigNoz: metrics, traces and logs, over its HTTP API or its MCP server."""
 
     type: Literal["signoz"]
@@ -48,7 +55,7 @@ class SignozSource(Model):
     """How long one query may take."""
 
 
-class DatadogSource(Model):
+class DatadogSource(_Http):
     """Datadog: metrics, traces and logs."""
 
     type: Literal["datadog"]
@@ -70,7 +77,7 @@ class DatadogSource(Model):
     """How long one query may take."""
 
 
-class LokiSource(Model):
+class LokiSource(_Http):
     """Loki: logs."""
 
     type: Literal["loki"]
@@ -86,7 +93,7 @@ class LokiSource(Model):
     """How long one query may take."""
 
 
-class TempoSource(Model):
+class TempoSource(_Http):
     """Grafana Tempo: traces."""
 
     type: Literal["tempo"]
@@ -100,7 +107,7 @@ class TempoSource(Model):
     """How long one query may take."""
 
 
-class JaegerSource(Model):
+class JaegerSource(_Http):
     """Jaeger 2: traces."""
 
     type: Literal["jaeger"]

@@ -72,6 +72,13 @@ class Placement(Model):
     """Its service in the Compose file."""
     host: str = ""
     """The machine that it runs on."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """The labels of its Service and pods; ``app.kubernetes.io/name: <its Deployment>`` unless given."""
+    service: bool = True
+    """Whether a Kubernetes Service stands in front of it; without one its pods are scraped themselves."""
+    helm: str = Field(default="", pattern=r"^([A-Za-z][\w-]*(\.[A-Za-z][\w-]*)*)?$")
+    """Where in the values of its Helm chart the chart's own ServiceMonitor is set: ``serviceMonitor``. Values
+    that switch it on are then generated instead of a ServiceMonitor."""
 
 
 class Retention(Model):
@@ -98,6 +105,12 @@ class Kubernetes(Model):
     """The namespace of ArgoCD's applications."""
     storage_class: str = ""
     """The StorageClass of its volumes; the cluster's default unless given."""
+    repository: str = Field(default="", pattern=r"^\S*$")
+    """The git repository that holds the generated manifests, for ArgoCD."""
+    path: str = "."
+    """Their folder in it."""
+    revision: str = "HEAD"
+    """The branch, tag or commit that ArgoCD follows."""
 
 
 class WireGuardPeer(Model):

@@ -6,7 +6,7 @@ from typing import Any
 
 from bongsu.catalog.kinds import builtin_kinds
 from bongsu.catalog.models import Catalog, Defaults, Kind, Service, Thresholds
-from bongsu.signals.model import AnySignal, Exclusion, Expr, Threshold
+from bongsu.signals.model import AnySignal, Exclusion, Expr, ExprTest, InputSeries, Threshold
 from bongsu.signals.query import FleetQuery
 
 _TEMPLATES = (
@@ -20,6 +20,7 @@ _TEMPLATES = (
     "unless",
     "by",
     "select",
+    "tests",
 )
 
 
@@ -140,6 +141,11 @@ def filled(signal: AnySignal, values: Mapping[str, str]) -> AnySignal:
                 return tuple(fill(part) for part in given)
             case Exclusion():
                 return Exclusion(metric=fill(given.metric), match=fill(given.match))
+            case ExprTest():
+                return given.model_copy(update={"series": fill(given.series)})
+            case InputSeries():
+                filled_in = {"metric": fill(given.metric), "labels": fill(given.labels)}
+                return given.model_copy(update=filled_in)
             case _:
                 return given
 

@@ -11,14 +11,20 @@ from bongsu import __version__
 _COMMANDS = {
     "check": ("bongsu.cli.check", "check"),
     "demo": ("bongsu.cli.demo", "demo"),
+    "diff": ("bongsu.cli.diff", "diff"),
     "drill": ("bongsu.cli.drill", "drill"),
     "init": ("bongsu.cli.init", "init"),
+    "lint": ("bongsu.cli.lint", "lint"),
     "query": ("bongsu.cli.query", "query"),
     "render": ("bongsu.cli.render", "render"),
     "report": ("bongsu.cli.report", "report"),
     "schema": ("bongsu.cli.schema", "schema"),
     "serve": ("bongsu.cli.serve", "serve"),
     "signals": ("bongsu.cli.signals", "signals"),
+    "up": ("bongsu.cli.up", "up"),
+    "verify": ("bongsu.cli.verify", "verify"),
+    "test-rules": ("bongsu.cli.test_rules", "test_rules"),
+    "watch": ("bongsu.cli.watch", "watch"),
 }
 
 

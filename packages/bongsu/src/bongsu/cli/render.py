@@ -1,6 +1,6 @@
 """``bongsu render``: the catalog as configuration of other systems."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,9 @@ from bongsu.cli import environment_option, say
 from bongsu.cli.check import load_or_exit
 
 if TYPE_CHECKING:
+    from bongsu.stack.check.run import Report
     from bongsu.stack.files import Written
-    from bongsu.stack.model import Place
+    from bongsu.stack.model import Place, Stack
     from bongsu.stack.rule_tests import Skipped
 
 _PLACES = ("local", "compose", "kubernetes", "operator", "terraform")
@@ -54,6 +55,12 @@ _PLACES = ("local", "compose", "kubernetes", "operator", "terraform")
 @click.option(
     "--force", is_flag=True, help=say("Write over files of others.", "다른 파일이 있어도 덮어씁니다.")
 )
+@click.option(
+    "--check/--no-check",
+    "checked",
+    default=True,
+    help=say("Refuse to write what a system would refuse.", "시스템이 거부할 설정이면 쓰지 않습니다."),
+)
 def render(
     catalog: Path,
     environment: str,
@@ -62,21 +69,54 @@ def render(
     only: tuple[str, ...],
     addresses: tuple[str, ...],
     force: bool,
+    checked: bool,
 ) -> None:
     loaded = load_or_exit(catalog, environment)
-    from bongsu.stack.files import FilesError, sync
+    from bongsu.stack.files import FilesError, earlier, sync
     from bongsu.stack.model import Stack
     from bongsu.stack.prometheus import rules_of, tests_of
     from bongsu.stack.targets import render as files_of
 
-    stack = Stack(loaded, target, _addresses(addresses))
     try:
-        written = sync(_chosen(files_of(stack), only), out, force=force)
+        stack = Stack(loaded, target, addresses_of(addresses), earlier=earlier(out))
+        made = files_of(stack)
+        if checked:
+            tell_report(judged(stack, made))
+        written = sync(_chosen(made, only), out, force=force)
         skipped = tests_of(rules_of(stack)).skipped
     except (FilesError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     _tell(written, out)
     _tell_skipped(skipped, stack.elsewhere)
+
+
+def judged(stack: "Stack", made: "Mapping[str, Mapping[str, str]]") -> "Report":
+    """What our own validators and the installed tools say of the files."""
+    from bongsu.stack.check import run, tools
+
+    return run.check(stack, made) + tools.run(stack, made)
+
+
+def tell_report(report: "Report") -> None:
+    """Say what was found; errors end the command with status 1, before anything is written."""
+    for line in report.skipped:
+        click.echo(say(f"  not checked: {line}", f"  검사하지 못함: {line}"), err=True)
+    for finding in report.warnings:
+        click.echo(say("  warning: {}", "  경고: {}").format(_indented(finding)), err=True)
+    for finding in report.errors:
+        click.echo(say("  error: {}", "  오류: {}").format(_indented(finding)), err=True)
+    if report.errors:
+        count = len(report.errors)
+        raise click.ClickException(
+            say(
+                f"{count} error(s): nothing was written; --no-check writes it anyway",
+                f"오류 {count}건: 아무것도 쓰지 않았습니다. 그래도 쓰려면 --no-check를 붙이세요",
+            )
+        )
+
+
+def _indented(finding: object) -> str:
+    return str(finding).replace("\n", "\n      ")
 
 
 def _chosen(files: dict[str, dict[str, str]], only: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -88,7 +128,8 @@ def _chosen(files: dict[str, dict[str, str]], only: Sequence[str]) -> dict[str, 
     return {system: files[system] for system in only or files}
 
 
-def _addresses(given: Sequence[str]) -> dict[str, str]:
+def addresses_of(given: Sequence[str]) -> dict[str, str]:
+    """``prometheus=127.0.0.1:9090`` as system → address."""
     from bongsu.catalog.errors import nearest
     from bongsu.stack.systems import SYSTEMS
 

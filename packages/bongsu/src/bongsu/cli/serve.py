@@ -28,6 +28,7 @@ def serve(catalog: Path, **options: Any) -> None:
     import uvicorn
 
     from bongsu.app import create_app
+    from bongsu.folder import FolderInUseError
     from bongsu.logs import configure
     from bongsu.server import Server
     from bongsu.settings import Settings
@@ -35,7 +36,10 @@ def serve(catalog: Path, **options: Any) -> None:
     given = {key: value for key, value in options.items() if value is not None and key != "environment"}
     settings = Settings(**given)
     configure()
-    rooms = Server(loaded, settings)
+    try:
+        rooms = Server(loaded, settings)
+    except FolderInUseError as error:
+        raise click.ClickException(str(error)) from None
     config = uvicorn.Config(
         create_app(rooms),
         host=settings.host,

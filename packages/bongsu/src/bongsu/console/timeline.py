@@ -34,6 +34,9 @@ def _of_detail(event: Event, deps: ConsoleDeps, language: str) -> str:
             return _joined(event, _alert(event, deps.trouble_text, language), language)
         case "escalated":
             return _escalated(event, _alert(event, deps.signal_text, language), language)
+        case "condition":
+            reason = phrase(f"condition_{_word(event, 'condition')}", language)
+            return f"{_alert(event, deps.signal_text, language)} · {reason}"
         case "analysed":
             suspect = _word(event, "suspect")
             key = "cause_found" if suspect else "cause_not_found"

@@ -1,7 +1,7 @@
 """Keeps one channel showing one incident: sends once, edits afterwards, and stores every outcome."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,9 +13,12 @@ from bongsu.catalog import Catalog
 from bongsu.catalog.models import Route
 from bongsu.delivery.base import Destination, MessageGoneError, PermanentError, Shown, TemporaryError
 from bongsu.delivery.compose import Calls, Known, SignalOf, compose
-from bongsu.incidents.model import Delivery, DeliveryState, Detail, Event, Incident, IncidentStatus
+from bongsu.incidents.model import Alert, Delivery, DeliveryState, Detail, Event, Incident, IncidentStatus
 from bongsu.incidents.store import Store
+from bongsu.stack.receivers import told_directly
 
+ALERTMANAGER = "alertmanager"
+"""The source of the alerts that Alertmanager's webhook brings."""
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 
 
@@ -37,10 +40,16 @@ class Deliverer:
         self._destinations = destinations
         self._recent = recent
         self._signal_of = signal_of
+        self._told_directly = told_directly(catalog)
 
-    def channels(self, incident: Incident) -> list[str]:
-        """The channels whose routes take this incident, each once, in the catalog's order."""
-        return list(dict.fromkeys(name for route in self._routes(incident) for name in route.to))
+    def channels(self, incident: Incident, alerts: Sequence[Alert] = ()) -> list[str]:
+        """The channels whose routes take this incident, each once, in the catalog's order.
+
+        Those that Alertmanager has told are left out, as long as all ``alerts`` of the incident are its own.
+        """
+        named = dict.fromkeys(name for route in self._routes(incident) for name in route.to)
+        told = bool(alerts) and all(alert.source == ALERTMANAGER for alert in alerts)
+        return [name for name in named if not (told and name in self._told_directly)]
 
     def _routes(self, incident: Incident) -> list[Route]:
         opened = datetime.fromtimestamp(incident.opened_at, self._catalog.zone)

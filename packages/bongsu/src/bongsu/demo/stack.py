@@ -162,7 +162,13 @@ async def _prometheus(
         )
     ports = (free_port(), free_port())
     catalog = load(examples() / "shop" / "bongsu.yaml", env=env)
-    paced = {"scrape": Scrape(interval=1.0), "grouping": Grouping(wait=0.0, interval=1.0)}
+    # What is installed may be old: later versions take what these do.
+    oldest = {"prometheus": "2.42", "alertmanager": "0.25"}
+    paced = {
+        "scrape": Scrape(interval=1.0),
+        "grouping": Grouping(wait=0.0, interval=1.0),
+        "targets": oldest,
+    }
     config = folder / "stack"
     secrets_folder = config / "secrets"
     generated = targets.render(

@@ -1,6 +1,7 @@
 """Alerts, incidents and what happened to them. Times are Unix seconds."""
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -10,6 +11,26 @@ from bongsu.signals.model import Severity
 class AlertStatus(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason for an alert. An alert of the watch has every reason that names the same problem."""
+
+    kind: Literal["threshold", "burn_rate", "anomaly"]
+    severity: Severity
+    value: float | None = None
+    """What was read, in the signal's unit; None where nothing was. For ``burn_rate``: how many times as fast
+    as the objective allows its budget burns."""
+    limit: float | None = None
+    """What ``value`` is compared with; for ``anomaly`` what was expected."""
+    detail: dict[str, str | float | None] = {}
+    """``burn_rate``: ``objective``, ``short`` and ``long`` (seconds). ``anomaly``: what the detector says."""
+
+    @property
+    def key(self) -> str:
+        """What stays the same while the condition lasts."""
+        name = str(self.detail.get("objective", ""))
+        return ":".join(filter(None, (self.kind, self.severity.value, name)))
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +57,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     since: float | None = None
     """First bad sample, where the source knows it (a rule's ``for`` lies between this and starts_at)."""
     url: str = ""
+    conditions: tuple[Condition, ...] = ()
+    """Why it fires, the worst first, where the watch has judged it."""
 
 
 class IncidentStatus(StrEnum):
@@ -73,16 +96,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One line of an incident's timeline: what happened is data, which its readers put into words.
 
     Where an alert is meant, ``detail`` has its ``service``, its ``signal`` and what it calls itself,
-    ``alert``; where it joined, also ``other`` and ``why`` (same_service, depends_on, dependent); where it
-    escalated, the severities ``before`` and ``after``. An analysis has its first ``suspect`` or None, a
-    delivery its ``channel``, and what failed its ``error``.
+    ``alert``; where a further reason came up, also its kind, ``condition``; where it joined, also ``other``
+    and ``why`` (same_service, depends_on, dependent); where it escalated, the severities ``before`` and
+    ``after``. An analysis has its first ``suspect`` or None, a delivery its ``channel``, and what failed its
+    ``error``.
     """
 
     incident: str
     at: float
     kind: str
-    """first_bad_sample, alert, joined, opened, reopened, escalated, analysed, analysis_failed, delivered,
-    refused, acknowledged, silenced, note, alert_resolved, resolved, closed."""
+    """first_bad_sample, alert, joined, opened, reopened, escalated, condition, analysed, analysis_failed,
+    delivered, refused, acknowledged, silenced, note, alert_resolved, resolved, closed."""
     text: str = ""
     """A person's own words."""
     actor: str = ""

@@ -50,7 +50,7 @@ def _firing(connection: sa.Connection, alert: Alert, policy: Policy, now: float)
             _put(connection, known.id, alert)
             return str(known.incident)
         if before.severity == alert.severity:
-            return None
+            return _grown(connection, known, before, alert, now)
         _put(connection, known.id, alert)
         change: Detail = {"before": before.severity.value, "after": alert.severity.value}
         _note(connection, known.incident, now, "escalated", _of(alert) | change)
@@ -69,6 +69,20 @@ def _firing(connection: sa.Connection, alert: Alert, policy: Policy, now: float)
     began = min(alert.starts_at, now) if how == "alert" else now
     _note(connection, incident_id, began, how, _of(alert) | why)
     return incident_id
+
+
+def _grown(
+    connection: sa.Connection, known: sa.Row[*tuple[Any, ...]], before: Alert, alert: Alert, now: float
+) -> str | None:
+    """A firing alert that is told again: it changes its incident when there is a further reason for it."""
+    reasons = {condition.key for condition in before.conditions}
+    new = [condition for condition in alert.conditions if condition.key not in reasons]
+    if not new:
+        return None
+    _put(connection, known.id, alert)
+    for condition in new:
+        _note(connection, known.incident, now, "condition", _of(alert) | {"condition": condition.kind})
+    return str(known.incident)
 
 
 def _resolved(connection: sa.Connection, alert: Alert, policy: Policy, now: float) -> str | None:

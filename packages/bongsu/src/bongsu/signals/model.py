@@ -202,6 +202,8 @@ class _Base(Model):
     """What it means when a service has no such series at all: nothing, or that every threshold is broken."""
     active: tuple[Hours, ...] = ()
     """When thresholds are judged, in the catalog's time zone; always unless given."""
+    every: Duration | None = None
+    """How often the watch reads it; ``watch.interval`` unless given."""
     thresholds: dict[Severity, Threshold] = Field(default_factory=dict)
     """Severity → the condition under which an alert of it fires."""
 
@@ -315,6 +317,30 @@ class Presence(_Base):
     absent: Literal["ignore", "alert"] = "alert"
 
 
+class InputSeries(Model):
+    """One series of a test of raw PromQL; the labels of the service and of ``by`` are added to its own."""
+
+    metric: str
+    """Its name."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Its labels beyond those."""
+    value: Quantity
+    """Its first sample."""
+    growth: Quantity = 0.0
+    """By how much it grows in a second."""
+
+
+class ExprTest(Model):
+    """What must come of a rule over raw PromQL while these series are all that there is."""
+
+    name: str
+    """The case, in a few words."""
+    series: Annotated[tuple[InputSeries, ...], Field(min_length=1)]
+    """What is there."""
+    fires: tuple[Severity, ...] = ()
+    """The severities that fire, after their ``for``; the others stay silent."""
+
+
 class Expr(_Base):
     """Raw PromQL, with ``$selector`` for the service's matchers, ``$window``, and ``{by}`` for the labels
     to group by (the service's own, then ``by``). For Prometheus-compatible sources only."""
@@ -322,6 +348,8 @@ class Expr(_Base):
     form: Literal["expr"]
     expr: str
     """The expression."""
+    tests: tuple[ExprTest, ...] = ()
+    """Its tests: raw PromQL does not say by itself which series it reads."""
 
 
 Signal = Annotated[

@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -101,3 +102,9 @@ Quantity = Annotated[
     BeforeValidator(_quantity_value),
     WithJsonSchema({"type": ["string", "number"], "description": "A quantity such as 5%, 2 s or 250 MiB"}),
 ]
+
+
+def number(value: float) -> str:
+    """Twelve digits that count, without an exponent."""
+    text = format(Decimal(repr(float(f"{value:.12g}"))), "f")
+    return text.removesuffix(".0")

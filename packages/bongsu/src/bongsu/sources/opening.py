@@ -48,11 +48,54 @@ def open_sources(catalog: Catalog, telemetry: EmbeddedStore | None) -> Sources:
 def _prometheus(name: str, spec: Any) -> Source:
     from bongsu.sources.prometheus import PrometheusSource
 
-    return PrometheusSource(name, spec.url, token=_value(spec.token), timeout=spec.timeout)
+    return PrometheusSource(
+        name,
+        spec.url,
+        token=_value(spec.token),
+        tenant=spec.tenant,
+        ca_file=spec.ca_file,
+        timeout=spec.timeout,
+    )
+
+
+def _loki(name: str, spec: Any) -> Source:
+    from bongsu.sources.loki import LokiSource
+
+    return LokiSource(
+        name,
+        spec.url,
+        token=_value(spec.token),
+        tenant=spec.tenant,
+        service_label=spec.service_label,
+        ca_file=spec.ca_file,
+        timeout=spec.timeout,
+    )
+
+
+def _tempo(name: str, spec: Any) -> Source:
+    from bongsu.sources.tempo import TempoSource
+
+    return TempoSource(
+        name,
+        spec.url,
+        token=_value(spec.token),
+        tenant=spec.tenant,
+        ca_file=spec.ca_file,
+        timeout=spec.timeout,
+    )
+
+
+def _jaeger(name: str, spec: Any) -> Source:
+    from bongsu.sources.jaeger import JaegerSource
+
+    return JaegerSource(name, spec.url, token=_value(spec.token), ca_file=spec.ca_file, timeout=spec.timeout)
 
 
 OPENING: Mapping[str, Callable[[str, Any], Source]] = {
     "prometheus": _prometheus,
+    "loki": _loki,
+    "tempo": _tempo,
+    "jaeger": _jaeger,
 }
 """Type → what opens a source of it from its name and specification."""
 

@@ -1,7 +1,6 @@
 """Prometheus and what speaks its HTTP API: Mimir, Thanos, VictoriaMetrics."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -12,6 +11,7 @@ from bongsu.signals.query import FleetQuery
 from bongsu.signals.sql import Steps
 from bongsu.sources.answers import Answer, instant_samples, range_series
 from bongsu.sources.base import Capability, Sample, Series, Source, SourceError
+from bongsu.sources.http import Backend, bearer, excerpt
 
 MAX_POINTS = 11_000
 """Prometheus refuses a range query with more steps; longer ones are asked in parts."""
@@ -33,16 +33,20 @@ class PrometheusSource(Source):
         url: str,
         *,
         token: str | None = None,
+        tenant: str = "",
+        ca_file: str = "",
         timeout: float = 10.0,
         native_histograms: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._name = name
         self._native = native_histograms
-        self._client = httpx2.AsyncClient(
-            base_url=url.rstrip("/") + "/",
-            auth=_bearer(token) if token else None,
+        self._backend = Backend(
+            name,
+            url,
+            headers=bearer(token, tenant),
             timeout=timeout,
+            ca_file=ca_file,
             transport=transport,
         )
 
@@ -51,8 +55,7 @@ class PrometheusSource(Source):
         return self._name
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        await self._backend.aclose()
 
     async def instant(self, query: FleetQuery, at: float) -> list[Sample]:
         """The signal's value for each service that has one; *presence* answers for every service."""
@@ -60,7 +63,9 @@ class PrometheusSource(Source):
             return []
         form = {"query": self._compile(query), "time": f"{at:.3f}"}
         result = await self._ask("api/v1/query", form, query.name, "vector")
-        answers = [Answer(at, _labels(row), _number(row["value"][1])) for row in result if "value" in row]
+        answers = [
+            Answer(at, _labels(row), value) for row in result for _, value in self._points(row, query.name)
+        ]
         return instant_samples(query, answers)
 
     async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
@@ -83,7 +88,7 @@ class PrometheusSource(Source):
             }
             for row in await self._ask("api/v1/query_range", form, query.name, "matrix"):
                 labels = _labels(row)
-                answers += [Answer(at, labels, _number(text)) for at, text in row.get("values", ())]
+                answers += [Answer(at, labels, value) for at, value in self._points(row, query.name)]
         return range_series(query, [ms / 1000 for ms in millis], answers)
 
     def _compile(self, query: FleetQuery) -> str:
@@ -93,58 +98,50 @@ class PrometheusSource(Source):
             raise SourceError(f"{self._name}: {query.name}: {error}") from error
 
     async def _ask(self, path: str, form: dict[str, str], what: str, kind: str) -> list[dict[str, Any]]:
-        try:
-            response = await self._client.post(path, data=form)
-        except httpx2.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise self._error(path, f"{what}: no answer: {reason}") from error
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
+        status, body = await self._backend.ask("POST", path, what, data=form)
         if not isinstance(body, dict) or "status" not in body:
-            text = " ".join(response.text.split())[:200]
-            raise self._error(path, f"{what}: HTTP {response.status_code}, not an API answer: {text}")
+            raise self._backend.error(path, f"{what}: HTTP {status}, not an API answer: {excerpt(body)}")
         if body["status"] != "success":
             detail = f"{body.get('errorType', 'error')}: {body.get('error', 'no reason given')}"
-            raise self._error(path, f"{what}: HTTP {response.status_code}: {detail}")
+            raise self._backend.error(path, f"{what}: HTTP {status}: {detail}")
         for warning in body.get("warnings") or ():
             _log.warning("source.warning", source=self._name, query=what, warning=warning)
         return self._rows(body.get("data"), path, what, kind)
 
+    def _points(self, row: dict[str, Any], what: str) -> Iterator[tuple[float, float]]:
+        """The times and values of a row."""
+        points = [row["value"]] if "value" in row else row.get("values", ())
+        try:
+            for at, text in points:
+                yield float(at), _number(text)
+        except (TypeError, ValueError):
+            raise self._backend.error(
+                "api/v1", f"{what}: an answer with values that are no numbers"
+            ) from None
+
     def _rows(self, data: Any, path: str, what: str, kind: str) -> list[dict[str, Any]]:
         if not isinstance(data, dict) or not isinstance(data.get("result"), list):
-            raise self._error(path, f"{what}: an answer without a result")
+            raise self._backend.error(path, f"{what}: an answer without a result")
         found = data.get("resultType")
-        if found == kind:
-            return list(data["result"])
         if found == "scalar":
             return [{"metric": {}, "value": data["result"]}]
-        raise self._error(path, f"{what}: the expression gives a {found}, where a {kind} is needed")
-
-    def _error(self, path: str, text: str) -> SourceError:
-        base = self._client.base_url
-        port = f":{base.port}" if base.port else ""
-        return SourceError(f"{self._name}: {base.scheme}://{base.host}{port}{base.path}{path}: {text}")
-
-
-def _bearer(token: str) -> Callable[[httpx2.Request], httpx2.Request]:
-    """A token for every request, also where the URL holds a user and password."""
-
-    def add(request: httpx2.Request) -> httpx2.Request:
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
-
-    return add
+        if found != kind:
+            raise self._backend.error(
+                path, f"{what}: the expression gives a {found}, where a {kind} is needed"
+            )
+        if not all(
+            isinstance(row, dict) and isinstance(row.get("metric", {}), dict) for row in data["result"]
+        ):
+            raise self._backend.error(path, f"{what}: an answer whose rows are no series")
+        return list(data["result"])
 
 
 def _labels(row: dict[str, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in row.get("metric", {}).items()}
 
 
-def _number(text: str) -> float:
+def _number(text: Any) -> float:
     """Prometheus writes values as strings, with ``NaN``, ``+Inf`` and ``-Inf``."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    if not isinstance(text, str):
+        raise ValueError(text)
+    return float(text)

@@ -29,13 +29,14 @@ class Written:
     """No longer generated, but changed by hand since: left where they are."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper):  # type: ignore[misc]
     pass
 
 
-def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _string(dumper: Any, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    node: yaml.ScalarNode = dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return node
 
 
 _Dumper.add_representer(str, _string)
@@ -54,6 +55,12 @@ def write(files: Mapping[str, str], folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+
+
+def earlier(folder: Path) -> dict[str, str]:
+    """Path → text of what an earlier render wrote to ``folder`` and is still there."""
+    names = (name for group in _read_manifest(folder).values() for name in group)
+    return {name: _text(folder / name) for name in names if (folder / name).is_file()}
 
 
 def sync(targets: Mapping[str, Mapping[str, str]], folder: Path, *, force: bool = False) -> Written:

@@ -17,6 +17,10 @@ _NO_PROMQL = frozenset({"signoz", "datadog"})
 _USUAL = ("prometheus", "alertmanager", "grafana")
 
 
+class StackError(ValueError):
+    """What the catalog asks for cannot be configured; the text says why, and what to do."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """One catalog on one place. Pure data: nothing is read or written."""
@@ -27,6 +31,8 @@ class Stack:
     """System → ``host:port``, where it is not at its usual place."""
     secrets_folder: str = ""
     """Where a ``local`` stack's secret files lie."""
+    earlier: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Path → text of an earlier render: systems that do not forget by themselves are told what went."""
 
     @cached_property
     def resolved(self) -> Mapping[str, ResolvedService]:

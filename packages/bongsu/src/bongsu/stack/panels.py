@@ -12,8 +12,8 @@ from bongsu.signals.model import AnySignal, Expr, Quantile, Rate, Ratio, Severit
 from bongsu.signals.quantities import format_duration
 from bongsu.signals.query import FleetQuery
 
-DATASOURCE = "prometheus"
-"""The uid of the Prometheus data source in Grafana."""
+DATASOURCE = "${datasource}"
+"""The dashboard's variable that names its Prometheus: ours where provisioned, any where imported."""
 
 _UNITS = {
     "ratio": "percentunit",
@@ -52,16 +52,21 @@ def panel(
     language: str = "en",
     position: Mapping[str, int] | None = None,
     datasource: str = DATASOURCE,
+    extra: str = "",
+    exemplars: bool = False,
 ) -> dict[str, Any]:
-    """A timeseries panel of ``query``, one line a service and group."""
+    """A timeseries panel of ``query``, one line a service and group.
+
+    ``extra`` is a further matcher, such as ``instance=~"$instance"``; ``exemplars`` marks traces.
+    """
     signal = query.signal
     return {
         "id": panel_id,
         "type": "timeseries",
         "title": title(query.name, signal, language),
-        "description": _description(query, language),
+        "description": describe(query, language),
         "gridPos": dict(position or {"h": 8, "w": 12, "x": 0, "y": 0}),
-        "datasource": _reference(datasource),
+        "datasource": reference(datasource),
         "fieldConfig": {"defaults": _defaults(signal), "overrides": []},
         "options": {
             "legend": {
@@ -75,14 +80,15 @@ def panel(
         "targets": [
             {
                 "refId": ref,
-                "datasource": _reference(datasource),
+                "datasource": reference(datasource),
                 "editorMode": "code",
                 "expr": expression,
                 "legendFormat": legend,
                 "range": True,
                 "instant": False,
+                **({"exemplar": True} if exemplars and isinstance(signal, Quantile) else {}),
             }
-            for ref, (expression, legend) in zip(_letters(), _targets(query), strict=False)
+            for ref, (expression, legend) in zip(letters(), _targets(query, extra), strict=False)
         ],
     }
 
@@ -90,10 +96,10 @@ def panel(
 def _defaults(signal: AnySignal) -> dict[str, Any]:
     """Unit, scale, colours and style of the lines."""
     return {
-        "unit": _unit(signal),
+        "unit": unit_of(signal),
         **({"min": 0, "max": 1} if signal.unit == "bool" else {}),
         "color": {"mode": "palette-classic"},
-        "thresholds": {"mode": "absolute", "steps": _steps(signal.thresholds)},
+        "thresholds": {"mode": "absolute", "steps": steps(signal.thresholds)},
         "custom": {
             "drawStyle": "line",
             "lineInterpolation": "stepAfter" if signal.unit == "bool" else "linear",
@@ -138,32 +144,36 @@ def condition(threshold: Threshold, unit: str) -> str:
     return f"{threshold.op} {spell(threshold.value, unit)}{hold}"
 
 
-def _targets(query: FleetQuery) -> Iterator[tuple[str, str]]:
+def _targets(query: FleetQuery, extra: str = "") -> Iterator[tuple[str, str]]:
     """Expression and legend: one for all where ``job`` is the service's name, else one a service."""
-    signal, extra = query.signal, [label for label in query.signal.by if label not in query.identity]
-    window = _window(signal)
-    by = group_labels(query)
-    rest = "".join(f" {{{{{label}}}}}" for label in extra)
+    signal = query.signal
+    inner = [label for label in signal.by if label not in query.identity]
+    window, by = drawn_window(signal), group_labels(query)
+    more = f",{extra}" if extra else ""
+    rest = "".join(f" {{{{{label}}}}}" for label in inner)
     if len(query.services) > 1 and all(dict(at) == {"job": n} for n, at in query.services.items()):
-        yield promql.expression(signal, promql.fleet_selector(query), by, window), f"{{{{job}}}}{rest}"
+        yield promql.expression(signal, promql.fleet_selector(query) + more, by, window), f"{{{{job}}}}{rest}"
         return
     for service, labels in query.services.items():
         alone = FleetQuery(query.name, signal, {service: labels})
-        yield promql.expression(signal, promql.fleet_selector(alone), by, window), f"{service}{rest}"
+        yield promql.expression(signal, promql.fleet_selector(alone) + more, by, window), f"{service}{rest}"
 
 
-def _window(signal: AnySignal) -> str:
+def drawn_window(signal: AnySignal) -> str:
+    """Over how long a chart looks back at each point: its own step for what is a rate."""
     rated = isinstance(signal, Rate | Ratio | Quantile)
     return "$__rate_interval" if rated else format_duration(signal.window)
 
 
-def _unit(signal: AnySignal) -> str:
+def unit_of(signal: AnySignal) -> str:
+    """Grafana's name of the signal's unit."""
     if signal.unit == "per_second" and not isinstance(signal, Expr) and "request" in signal.metric:
         return "reqps"
     return _UNITS[signal.unit]
 
 
-def _description(query: FleetQuery, language: str) -> str:
+def describe(query: FleetQuery, language: str) -> str:
+    """What is measured, and when which severity is raised."""
     signal = query.signal
     text = signal.help.in_(language) or query.name
     form = _CONDITION.get(language, _CONDITION["en"])
@@ -174,7 +184,7 @@ def _description(query: FleetQuery, language: str) -> str:
     return "\n\n".join([text, *lines])
 
 
-def _steps(thresholds: Mapping[Severity, Threshold]) -> list[dict[str, Any]]:
+def steps(thresholds: Mapping[Severity, Threshold]) -> list[dict[str, Any]]:
     """The colour of each stretch of the scale: that of the worst condition that holds there."""
     bounds = sorted({float(f"{threshold.value:.12g}") for threshold in thresholds.values()})
     if not bounds:
@@ -191,11 +201,13 @@ def _color(thresholds: Mapping[Severity, Threshold], value: float) -> str:
     return _COLORS[min(broken)] if broken else "green"
 
 
-def _reference(uid: str) -> dict[str, str]:
+def reference(uid: str) -> dict[str, str]:
+    """A panel's or target's Prometheus."""
     return {"type": "prometheus", "uid": uid}
 
 
-def _letters() -> Iterator[str]:
+def letters() -> Iterator[str]:
+    """``A`` … ``Z``, ``AA`` …: the names of a panel's targets."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     for size in itertools.count(1):
         yield from ("".join(letters) for letters in itertools.product(alphabet, repeat=size))

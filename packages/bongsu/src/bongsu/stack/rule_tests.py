@@ -25,15 +25,19 @@ from bongsu.signals.model import (
     Threshold,
 )
 from bongsu.signals.quantities import format_duration, parse_duration
+from bongsu.stack import burn_rate_tests, expr_tests
 from bongsu.stack.panels import slug
-from bongsu.stack.rules import Rule, counted
+from bongsu.stack.recording import group_of
+from bongsu.stack.rule import Rule
+from bongsu.stack.rule_case import Case, Clock, alert_labels, within_active_hours, written
+from bongsu.stack.rules import counted
 from bongsu.stack.scenes import NoSceneError, Place, Scene, place, same_events, series
 from bongsu.stack.series import Series, near_misses, solve
 
 _MARGIN = 0.02
 _NEUTRAL = frozenset(
     {"form", "metric", "match", "of", "of_match", "divisor", "divisor_match", "agg", "q", "floor", "window"}
-    | {"by", "select", "thresholds", "unit", "worse", "help", "problem", "absent", "active"}
+    | {"by", "select", "thresholds", "unit", "worse", "help", "problem", "absent", "active", "every"}
 )
 """Fields that every compiler knows, or that change no expression."""
 _MODELLED = frozenset({"over", "complement", "unless", "left"})
@@ -54,32 +58,6 @@ class RuleTests:
     skipped: Sequence[Skipped]
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """Samples and evaluations, every ``step`` seconds."""
-
-    step: float
-    window: int
-    """Steps in the signal's window."""
-
-    def steps(self, seconds: float) -> int:
-        return math.ceil(seconds / self.step - 1e-9)
-
-    def reach(self, step: int) -> float:
-        """The share of a counter's rate that is seen ``step`` steps after its first sample."""
-        return 1.0 if step >= self.window - 1 else (step + 0.5) / self.window
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    name: str
-    series: Sequence[Series]
-    silent_at: Sequence[int] = ()
-    firing_at: int | None = None
-    firing: Sequence[Mapping[str, str]] = ()
-    """The labels of the alerts at that step."""
-
-
 def rule_tests(rules: Iterable[Rule], rule_file: str = "../rules/{group}.yml") -> RuleTests:
     """One test file for each group; ``rule_file`` is where it finds the rules, ``{group}`` a safe name."""
     files: dict[str, dict[str, Any]] = {}
@@ -90,22 +68,33 @@ def rule_tests(rules: Iterable[Rule], rule_file: str = "../rules/{group}.yml") -
         tests: list[dict[str, Any]] = []
         for rule in known:
             try:
-                tests += [_written(case, rule, clock) for case in _cases(rule, clock)]
+                tests += _tests(rule, clock)
             except NoSceneError as reason:
                 skipped.append(Skipped(rule.body["alert"], str(reason)))
         if tests:
+            read = _read(known[0])
             files[group] = {
-                "rule_files": [rule_file.format(group=slug(group))],
-                "evaluation_interval": format_duration(clock.step),
+                "rule_files": [rule_file.format(group=slug(name)) for name in read],
+                **({"group_eval_order": read} if len(read) > 1 else {}),
+                "evaluation_interval": format_duration(_evaluation(known[0], clock)),
                 "tests": tests,
             }
     return RuleTests(files, skipped)
 
 
-def _cases(rule: Rule, clock: _Clock) -> Iterator[_Case]:
+def _tests(rule: Rule, clock: Clock) -> list[dict[str, Any]]:
+    if rule.slo is not None:
+        return burn_rate_tests.tests(rule)
+    if not rule.query.services:
+        always = Case("fires without any series", [], firing_at=1, firing=[alert_labels(rule, {})])
+        return [written(always, rule, clock)]
+    given = expr_tests.cases if isinstance(rule.query.signal, Expr) else _cases
+    cases = [part for case in given(rule, clock) for part in within_active_hours(case, rule, clock)]
+    return [written(case, rule, clock) for case in cases]
+
+
+def _cases(rule: Rule, clock: Clock) -> Iterator[Case]:
     signal = rule.query.signal
-    if isinstance(signal, Expr):
-        raise NoSceneError("raw PromQL does not say which series it reads")
     _refuse_unknown(signal)
     if rule.absent:
         yield from _absent_cases(rule, clock)
@@ -118,14 +107,14 @@ def _cases(rule: Rule, clock: _Clock) -> Iterator[_Case]:
     yield _silent(rule, clock, "silent without data", None)
 
 
-def _fires(rule: Rule, clock: _Clock, scene: Scene) -> _Case:
+def _fires(rule: Rule, clock: Clock, scene: Scene) -> Case:
     signal, services = rule.query.signal, rule.query.services
     places = [place(signal, labels, clock.step) for labels in services.values()]
     first = _onset(signal, rule.threshold, scene, clock)
     fires = first + clock.steps(rule.threshold.for_)
-    labels = [_alert(rule, at.labels, service) for service, at in zip(services, places, strict=True)]
+    labels = [alert_labels(rule, at.labels) for service, at in zip(services, places, strict=True)]
     hold = format_duration(rule.threshold.for_)
-    return _Case(
+    return Case(
         f"fires after {hold}, not before" if rule.threshold.for_ else "fires at once",
         [s for at in places for s in series(signal, at, scene)],
         silent_at=[fires - 1] if fires else [],
@@ -134,7 +123,7 @@ def _fires(rule: Rule, clock: _Clock, scene: Scene) -> _Case:
     )
 
 
-def _silent(rule: Rule, clock: _Clock, name: str, scene: Scene | None) -> _Case:
+def _silent(rule: Rule, clock: Clock, name: str, scene: Scene | None) -> Case:
     """One service as ``scene`` shows it, beside strangers that the rule must not look at."""
     signal = rule.query.signal
     at = place(signal, next(iter(rule.query.services.values())), clock.step)
@@ -143,7 +132,7 @@ def _silent(rule: Rule, clock: _Clock, name: str, scene: Scene | None) -> _Case:
     found = series(signal, at, scene) if scene is not None else []
     for stranger in _strangers(rule, at):
         found += series(signal, stranger, broken)
-    return _Case(name, found, silent_at=[_late(rule, clock)])
+    return Case(name, found, silent_at=[_late(rule, clock)])
 
 
 def _strangers(rule: Rule, at: Place) -> Iterator[Place]:
@@ -155,7 +144,7 @@ def _strangers(rule: Rule, at: Place) -> Iterator[Place]:
             yield replace(at, labels=labels)
 
 
-def _guards(rule: Rule, clock: _Clock, scene: Scene) -> Iterator[_Case]:
+def _guards(rule: Rule, clock: Clock, scene: Scene) -> Iterator[Case]:
     signal = rule.query.signal
     if isinstance(signal, Ratio | Quantile) and signal.floor > 0:
         quiet = replace(scene, traffic=signal.floor * 0.9)
@@ -178,7 +167,7 @@ def _guards(rule: Rule, clock: _Clock, scene: Scene) -> Iterator[_Case]:
         )
 
 
-def _without_numerator(rule: Rule, clock: _Clock, scene: Scene) -> _Case:
+def _without_numerator(rule: Rule, clock: Clock, scene: Scene) -> Case:
     """Events but none of those that are looked for: a share of zero."""
     quiet = replace(scene, numerator=False)
     if not rule.threshold.holds(0.0):
@@ -187,13 +176,13 @@ def _without_numerator(rule: Rule, clock: _Clock, scene: Scene) -> _Case:
     labels = next(iter(rule.query.services.values()))
     at = place(rule.query.signal, labels, clock.step)
     own = series(rule.query.signal, at, quiet)
-    alert = _alert(rule, at.labels, next(iter(rule.query.services)))
+    alert = alert_labels(rule, at.labels)
     return replace(case, series=own, silent_at=(), firing_at=_late(rule, clock), firing=[alert])
 
 
-def _sometimes(rule: Rule, clock: _Clock, scene: Scene, *, lasting: bool) -> Iterator[_Case]:
+def _sometimes(rule: Rule, clock: Clock, scene: Scene, *, lasting: bool) -> Iterator[Case]:
     """One good sample ends a condition that must last; where it need not, every other sample is enough."""
-    service, labels = next(iter(rule.query.services.items()))
+    labels = next(iter(rule.query.services.values()))
     at = place(rule.query.signal, labels, clock.step)
     hold = clock.steps(rule.threshold.for_)
     turned = series(rule.query.signal, at, replace(scene, value=scene.other, other=scene.value))
@@ -201,16 +190,16 @@ def _sometimes(rule: Rule, clock: _Clock, scene: Scene, *, lasting: bool) -> Ite
     if lasting:
         once = clock.window + hold + 2
         found = [replace(bad, other=good.start, otherwise=[once]) for bad, good in pairs]
-        yield _Case("silent until it lasts for the window again", found, silent_at=[once + 1 + hold])
+        yield Case("silent until it lasts for the window again", found, silent_at=[once + 1 + hold])
         return
     fires = (hold // 2 + 1) * 2
     good_steps = range(0, fires + 3, 2)
     found = [replace(bad, other=good.start, otherwise=good_steps) for bad, good in pairs]
-    alert = _alert(rule, at.labels, service)
-    yield _Case("fires although every other sample is good", found, firing_at=fires, firing=[alert])
+    alert = alert_labels(rule, at.labels)
+    yield Case("fires although every other sample is good", found, firing_at=fires, firing=[alert])
 
 
-def _absent_cases(rule: Rule, clock: _Clock) -> Iterator[_Case]:
+def _absent_cases(rule: Rule, clock: Clock) -> Iterator[Case]:
     signal = rule.query.signal
     identity = rule.query.services[rule.absent]
     at = place(signal, identity, clock.step)
@@ -223,8 +212,8 @@ def _absent_cases(rule: Rule, clock: _Clock) -> Iterator[_Case]:
     others += near_misses(matchers, at.labels, at.free)
     strangers = [Series(metric, labels, 1.0) for labels in others]
     fires = clock.steps(parse_duration(rule.body["for"]))
-    alert = _alert(rule, _kept_by_absent(identity, match), rule.absent)
-    yield _Case(
+    alert = alert_labels(rule, _kept_by_absent(identity, match))
+    yield Case(
         f"fires after {rule.body['for']} without data, not before",
         strangers,
         silent_at=[fires - 1],
@@ -232,7 +221,7 @@ def _absent_cases(rule: Rule, clock: _Clock) -> Iterator[_Case]:
         firing=[alert],
     )
     present = [*strangers, Series(metric, here, 0.0)]
-    yield _Case("silent while there are data", present, silent_at=[fires + clock.window + 2])
+    yield Case("silent while there are data", present, silent_at=[fires + clock.window + 2])
 
 
 def _kept_by_absent(identity: Mapping[str, str], match: Mapping[str, str]) -> dict[str, str]:
@@ -279,7 +268,7 @@ def _traffic(signal: AnySignal) -> float:
     return floor * 1.1 if floor else 10.0
 
 
-def _onset(signal: AnySignal, threshold: Threshold, scene: Scene, clock: _Clock) -> int:
+def _onset(signal: AnySignal, threshold: Threshold, scene: Scene, clock: Clock) -> int:
     """The step at which the condition begins to hold, while a counter's window fills."""
     match signal:
         case Rate() | Increase():
@@ -291,22 +280,33 @@ def _onset(signal: AnySignal, threshold: Threshold, scene: Scene, clock: _Clock)
     return next(steps)
 
 
-def _late(rule: Rule, clock: _Clock) -> int:
+def _late(rule: Rule, clock: Clock) -> int:
     return 2 * clock.window + clock.steps(rule.threshold.for_) + 2
 
 
-def _clock(rules: Sequence[Rule]) -> _Clock:
+def _evaluation(rule: Rule, clock: Clock) -> float:
+    return clock.step if rule.slo is None else burn_rate_tests.evaluation(rule)
+
+
+def _read(rule: Rule) -> list[str]:
+    """The groups that must be evaluated for a rule: its own, after the recordings that it reads elsewhere."""
+    if rule.slo is None or rule.urgency != "ticket":
+        return [rule.group]
+    return [group_of(rule.slo, "page"), rule.group]
+
+
+def _clock(rules: Sequence[Rule]) -> Clock:
     """Steps that divide the window into whole seconds and are short beside every ``for``."""
     signal = rules[0].query.signal
     holds = [hold for rule in rules if (hold := parse_duration(rule.body["for"]))]
     counts = isinstance(signal, Rate | Increase | Ratio | Quantile)
-    lasting = isinstance(signal, Gauge | Age) and signal.over is not None
-    window = signal.window if counts or lasting else min([*holds, 60.0])
-    longest = min([window / 5, *(hold / 3 for hold in holds), *([] if counts else [60.0])])
+    lasting = isinstance(signal, Expr) or (isinstance(signal, Gauge | Age) and signal.over is not None)
+    window = signal.window if counts or lasting else 5 * min([60.0, *(hold / 3 for hold in holds)])
+    longest = min([window / 5, *(hold / 3 for hold in holds), *([] if counts or lasting else [60.0])])
     pieces = range(math.ceil(window / longest - 1e-9), 100_000)
     unit = 1.0 if longest >= 1 else 0.001
     step = next(window / n for n in pieces if (window / n / unit).is_integer() or window / n < unit)
-    return _Clock(step, round(window / step))
+    return Clock(step, round(window / step))
 
 
 def _refuse_unknown(signal: AnySignal) -> None:
@@ -323,40 +323,3 @@ def _refuse_unknown(signal: AnySignal) -> None:
 
 def _expression(signal: AnySignal) -> str:
     return promql.expression(signal, "", (), "5m")
-
-
-def _alert(rule: Rule, labels: Mapping[str, str], service: str) -> dict[str, str]:
-    own = {
-        name: labels.get("job", "") if text == "{{ $labels.job }}" else text
-        for name, text in rule.body["labels"].items()
-    }
-    return {name: value for name, value in {**labels, **own}.items() if value}
-
-
-def _written(case: _Case, rule: Rule, clock: _Clock) -> dict[str, Any]:
-    name = rule.body["alert"]
-    firing = f'ALERTS{{alertname={promql.quote(name)},alertstate="firing"}}'
-    checks: list[dict[str, Any]] = [
-        {"expr": firing, "eval_time": _time(step, clock), "exp_samples": []} for step in case.silent_at
-    ]
-    if case.firing_at is not None:
-        samples = [
-            {"labels": _sample({"alertname": name, "alertstate": "firing", **labels}), "value": 1}
-            for labels in case.firing
-        ]
-        checks.append({"expr": firing, "eval_time": _time(case.firing_at, clock), "exp_samples": samples})
-    last = max([*case.silent_at, case.firing_at or 0])
-    return {
-        "name": f"{name} {case.name}",
-        "interval": format_duration(clock.step),
-        "input_series": [s.written(last + 1) for s in case.series],
-        "promql_expr_test": checks,
-    }
-
-
-def _sample(labels: Mapping[str, str]) -> str:
-    return "ALERTS{" + ",".join(f"{k}={promql.quote(v)}" for k, v in sorted(labels.items())) + "}"
-
-
-def _time(step: int, clock: _Clock) -> str:
-    return format_duration(step * clock.step)

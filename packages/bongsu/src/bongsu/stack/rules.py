@@ -1,57 +1,68 @@
 """Alert rules for Prometheus: one rule a signal and severity, for the whole fleet."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from bongsu.catalog import Catalog, ResolvedService
 from bongsu.signals import promql
-from bongsu.signals.model import Age, AnySignal, Expr, Gauge, Presence, Quantile, Ratio, Severity, Threshold
+from bongsu.signals.model import (
+    Age,
+    AnySignal,
+    Expr,
+    Gauge,
+    Increase,
+    Presence,
+    Quantile,
+    Rate,
+    Ratio,
+    Severity,
+    Text,
+    Threshold,
+)
 from bongsu.signals.quantities import format_duration
 from bongsu.signals.query import FleetQuery
-from bongsu.stack.dashboards import uid
-from bongsu.stack.panels import condition, keyed, panel_id
+from bongsu.stack import active
+from bongsu.stack.objective_rules import objective_rules
+from bongsu.stack.panels import condition, keyed
+from bongsu.stack.rule import (
+    VALUES,
+    WORDS,
+    About,
+    Part,
+    Rule,
+    document,
+    labels_of,
+    links,
+    name_of,
+    word,
+)
+from bongsu.stack.series import selected
 
+__all__ = [
+    "WATCHDOG",
+    "WORDS",
+    "About",
+    "Rule",
+    "absent",
+    "alert_rules",
+    "counted",
+    "document",
+    "rule_groups",
+]
+
+_SAMPLES, _MISSED = 4, 2
 ABSENT_SECONDS = 15.0
 """A target is absent while Prometheus starts: its discovery takes 5 s, and the first scrape an interval."""
 
-WORDS = {Severity.P1: "critical", Severity.P2: "high", Severity.P3: "warning", Severity.P4: "info"}
+WATCHDOG = "Watchdog"
+"""Always fires: what waits for it raises the alarm when the chain of alerts breaks."""
+
 _NO_DATA = {"en": "no data: {what}", "ko": "데이터 없음: {what}"}
-_VALUES = {
-    "ratio": "{{ $value | humanizePercentage }}",
-    "s": "{{ $value | humanizeDuration }}",
-    "bytes": "{{ $value | humanize1024 }}B",
-    "bytes_per_second": "{{ $value | humanize1024 }}B/s",
-    "per_second": "{{ $value | humanize }}/s",
+_WATCHDOG = {
+    "en": "always fires, to show that alerts arrive",
+    "ko": "알림 경로가 살아 있음을 알리려고 항상 발생합니다",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a catalog knows of the services that rules speak of."""
-
-    catalog: str = ""
-    grafana: str = ""
-    services: Mapping[str, ResolvedService] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, catalog: Catalog, services: Iterable[ResolvedService]) -> "About":
-        return cls(catalog.name, catalog.grafana or "", {service.name: service for service in services})
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One alert rule and what it was made from."""
-
-    group: str
-    query: FleetQuery
-    severity: Severity
-    threshold: Threshold
-    absent: str
-    """The service whose lack of data it tells of; empty for a rule that judges values."""
-    body: dict[str, Any]
 
 
 def rule_groups(
@@ -61,40 +72,45 @@ def rule_groups(
     return document(alert_rules(queries, language=language, about=about), interval=interval)
 
 
-def document(rules: Iterable[Rule], *, interval: float) -> dict[str, Any]:
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for rule in rules:
-        groups.setdefault(rule.group, []).append(rule.body)
-    every = format_duration(interval)
-    return {"groups": [{"name": name, "interval": every, "rules": r} for name, r in groups.items()]}
-
-
 def alert_rules(queries: Sequence[FleetQuery], *, language: str, about: About | None = None) -> list[Rule]:
-    """All rules, each under a name of its own, in the order of their signals' names."""
+    """All alert rules, each under a name of its own: of signals by name, of objectives, and the watchdog.
+
+    Those of objectives read what ``recording_rules`` of the same services records.
+    """
     known = about or About()
     judged = [(key, query) for key, query in keyed(queries) if query.signal.thresholds]
     rules = [
         rule
         for key, query in judged
-        for part in _parts(key, query, known)
+        for part in _parts(key, _measurable(query, known), known)
         for rule in _rules(part, known, language)
     ]
+    rules += objective_rules(known, language)
+    if known.catalog:
+        rules.append(_watchdog(language))
     _tell_apart(rules)
     return rules
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The services of a query that share a rule."""
+def _measurable(query: FleetQuery, about: About) -> FleetQuery:
+    """A rate needs two samples, and still has them when a scrape fails; shorter windows are made longer.
 
-    panel: str
-    """The key of the overview's panel that shows them."""
-    suffix: str
-    """What tells this rule from others of the same signal."""
-    query: FleetQuery
+    So is the time for which a target must be down: one missed scrape is no outage.
+    """
+    signal, interval = query.signal, about.scraped(query.services)
+    if isinstance(signal, Rate | Increase | Ratio | Quantile):
+        window = max(signal.window, _SAMPLES * interval)
+        return replace(query, signal=signal.model_copy(update={"window": window}))
+    if isinstance(signal, Presence):
+        limits = {
+            severity: limit.model_copy(update={"for_": max(limit.for_, _MISSED * interval)})
+            for severity, limit in signal.thresholds.items()
+        }
+        return replace(query, signal=signal.model_copy(update={"thresholds": limits}))
+    return query
 
 
-def _parts(key: str, query: FleetQuery, about: About) -> Iterator[_Part]:
+def _parts(key: str, query: FleetQuery, about: About) -> Iterator[Part]:
     """The fleet at once where its rows tell the service; else each alone, under the service's name."""
     apart = {
         name: labels
@@ -104,12 +120,12 @@ def _parts(key: str, query: FleetQuery, about: About) -> Iterator[_Part]:
     together = {name: labels for name, labels in query.services.items() if name not in apart}
     if together:
         suffix = min(together) if key != query.name else ""
-        yield _Part(key, suffix, FleetQuery(query.name, query.signal, together))
+        yield Part(key, suffix, FleetQuery(query.name, query.signal, together))
     for name, labels in sorted(apart.items()):
-        yield _Part(key, name, FleetQuery(query.name, query.signal, {name: labels}))
+        yield Part(key, name, FleetQuery(query.name, query.signal, {name: labels}))
 
 
-def _rules(part: _Part, about: About, language: str) -> Iterator[Rule]:
+def _rules(part: Part, about: About, language: str) -> Iterator[Rule]:
     query = part.query
     expression = promql.compile(query)
     group = f"{query.name}/{part.suffix}" if part.suffix else query.name
@@ -117,38 +133,43 @@ def _rules(part: _Part, about: About, language: str) -> Iterator[Rule]:
         # 95 * 0.01 is 0.9500000000000001.
         threshold = given.model_copy(update={"value": float(f"{given.value:.12g}")})
         body = {
-            "alert": _name(query.name, WORDS[severity], part.suffix),
-            "expr": f"({expression}) {threshold.op} {threshold.value!r}",
+            "alert": name_of(query.name, WORDS[severity], part.suffix),
+            "expr": _while_active(f"({expression}) {threshold.op} {threshold.value!r}", query, about),
             "for": format_duration(threshold.for_),
-            "labels": _labels(query, severity, about),
+            "labels": labels_of(query, severity, about),
             "annotations": _annotations(part, threshold, about, language),
         }
-        yield Rule(group, query, severity, threshold, "", body)
+        yield Rule(group, query, severity, threshold, "", body, timezone=about.timezone)
         if query.signal.absent == "alert":
             for service in query.services:
                 body = _absence(part, service, severity, threshold, about, language)
-                yield Rule(group, query, severity, threshold, service, body)
+                yield Rule(group, query, severity, threshold, service, body, timezone=about.timezone)
+
+
+def _while_active(expression: str, query: FleetQuery, about: About) -> str:
+    hours = query.signal.active
+    return f"{expression} and on () ({active.during(hours, about.timezone)})" if hours else expression
 
 
 def _absence(
-    part: _Part, service: str, severity: Severity, threshold: Threshold, about: About, language: str
+    part: Part, service: str, severity: Severity, threshold: Threshold, about: About, language: str
 ) -> dict[str, Any]:
     """A target that discovery dropped has no series at all: each expected service is looked for by name."""
     query = part.query
     alone = FleetQuery(query.name, query.signal, {service: query.services[service]})
     hold = format_duration(max(threshold.for_, ABSENT_SECONDS))
-    annotations = _annotations(_Part(part.panel, part.suffix, alone), threshold, about, language)
+    annotations = _annotations(Part(part.panel, part.suffix, alone), threshold, about, language)
     what = query.signal.trouble.in_(language) or query.name
     # An alert's value is the number 1 that absent() gives, which is nothing of the signal's.
     annotations |= {"summary": f"{service}: {what}", "for": hold}
     annotations["value"] = "0" if isinstance(query.signal, Presence) else ""
     help_ = query.signal.help.in_(language) or query.name
     annotations["description"] = _NO_DATA.get(language, _NO_DATA["en"]).format(what=help_)
-    labels = _labels(alone, severity, about)
+    labels = labels_of(alone, severity, about)
     labels["service"] = service
     return {
-        "alert": _name(query.name, "absent", WORDS[severity], service),
-        "expr": absent(alone),
+        "alert": name_of(query.name, "absent", WORDS[severity], service),
+        "expr": _while_active(absent(alone), query, about),
         "for": hold,
         "labels": labels,
         "annotations": {name: text for name, text in annotations.items() if text},
@@ -161,13 +182,10 @@ def absent(query: FleetQuery) -> str:
     if isinstance(signal, Expr):
         return f"absent({promql.compile(query)})"
     metric, match = counted(signal)
-    at = promql.fleet_selector(query)
-    series = promql.expression(
-        Gauge(form="gauge", metric=metric, match=match), at, query.identity, "5m"
-    ).removeprefix(f"max by ({', '.join(query.identity)}) ")
+    series = selected(metric, match, promql.fleet_selector(query))
     if isinstance(signal, Gauge | Age) and signal.over:
-        return f"absent_over_time{series[:-1]}[{format_duration(signal.window)}])"
-    return f"absent{series}"
+        return f"absent_over_time({series}[{format_duration(signal.window)}])"
+    return f"absent({series})"
 
 
 def counted(signal: AnySignal) -> tuple[str, Mapping[str, str]]:
@@ -183,22 +201,23 @@ def counted(signal: AnySignal) -> tuple[str, Mapping[str, str]]:
             return signal.metric, signal.match
 
 
-def _labels(query: FleetQuery, severity: Severity, about: About) -> dict[str, str]:
-    labels = {"severity": WORDS[severity], "signal": query.name}
-    if len(query.services) == 1:
-        labels["service"] = next(iter(query.services))
-    elif all(dict(at) == {"job": name} for name, at in query.services.items()):
-        labels["service"] = "{{ $labels.job }}"
-    owners = {about.services[name].owner if name in about.services else "" for name in query.services}
-    if len(owners) == 1 and "" not in owners:
-        labels["owner"] = owners.pop()
-    return labels
+def _watchdog(language: str) -> Rule:
+    signal = Expr(form="expr", expr="vector(1)", help=Text(**_WATCHDOG))
+    body = {
+        "alert": WATCHDOG,
+        "expr": signal.expr,
+        "for": "0s",
+        "labels": {"severity": "none"},
+        "annotations": {"summary": word(_WATCHDOG, language), "description": word(_WATCHDOG, language)},
+    }
+    always = Threshold(op=">", value=0.0)
+    return Rule("watchdog", FleetQuery("watchdog", signal, {}), Severity.P4, always, "", body)
 
 
-def _annotations(part: _Part, threshold: Threshold, about: About, language: str) -> dict[str, str]:
+def _annotations(part: Part, threshold: Threshold, about: About, language: str) -> dict[str, str]:
     query, signal = part.query, part.query.signal
     what = signal.trouble.in_(language) or query.name
-    value = _VALUES.get(signal.unit, "{{ $value | humanize }}")
+    value = VALUES.get(signal.unit, "{{ $value | humanize }}")
     annotations = {
         "summary": f"{_named(query)}: {_plain(what)}",
         "description": f"{_plain(signal.help.in_(language) or query.name)}: {value}, "
@@ -208,25 +227,7 @@ def _annotations(part: _Part, threshold: Threshold, about: About, language: str)
         "unit": signal.unit,
         "for": format_duration(threshold.for_),
     }
-    return annotations | _links(part, about)
-
-
-def _links(part: _Part, about: About) -> dict[str, str]:
-    """The runbook that all services of the rule share, and the panel that shows the signal."""
-    query = part.query
-    known = [about.services[name] for name in query.services if name in about.services]
-    links = {}
-    runbooks = {s.spec.runbooks.get(query.name) or s.spec.runbook for s in known}
-    if len(runbooks) == 1 and "" not in runbooks:
-        links["runbook_url"] = runbooks.pop()
-    if about.catalog:
-        alone = known[0].name if len(query.services) == 1 else ""
-        dashboard = uid(about.catalog, alone)
-        panel = panel_id(query.name if alone else part.panel, alone)
-        links |= {"dashboard_uid": dashboard, "panel_id": str(panel)}
-        if about.grafana:
-            links["dashboard"] = f"{about.grafana.rstrip('/')}/d/{dashboard}?viewPanel={panel}"
-    return links
+    return annotations | links(part, about)
 
 
 def _named(query: FleetQuery) -> str:
@@ -242,12 +243,6 @@ def _named(query: FleetQuery) -> str:
 def _plain(text: str) -> str:
     """Text in which braces do not begin a template."""
     return text.replace("{{", "{ {")
-
-
-def _name(signal: str, *parts: str) -> str:
-    """``error_ratio``, ``critical``, ``orders-eu`` → ``ErrorRatioCriticalOrdersEu``."""
-    words = [word for part in (signal, *parts) for word in re.split(r"[\W_]+", part) if word]
-    return "".join(word[:1].upper() + word[1:] for word in words) or "Alert"
 
 
 def _tell_apart(rules: Sequence[Rule]) -> None:

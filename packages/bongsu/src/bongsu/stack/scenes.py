@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from bongsu.signals.matchers import Matcher, parse_matchers
 from bongsu.signals.model import Age, AnySignal, Expr, Gauge, Increase, Presence, Quantile, Rate, Ratio
-from bongsu.stack.series import Series, near_misses, number, solve
+from bongsu.signals.quantities import number
+from bongsu.stack.series import Series, near_misses, solve
 
 _EXTRA = ("replica", "shard", "worker", "slot")
 _COUNTED = 1000.0

@@ -1,5 +1,6 @@
 """Made-up series for rule tests: labels that satisfy matchers, labels that miss by one, and their samples."""
 
+import functools
 import re
 import re._constants as op  # type: ignore[import-not-found]
 import re._parser as parser  # type: ignore[import-not-found]
@@ -8,11 +9,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from bongsu.signals import promql
 from bongsu.signals.matchers import Matcher
+from bongsu.signals.model import Gauge
 from bongsu.signals.promql import quote
+from bongsu.signals.quantities import number
 
 _PLAIN = ("a", "other", "b", "1", "0", "")
 _VARIANTS = 6
+_ROUNDING = 1 + 1e-12
+"""A stretch begins so much higher, lest a rounding error of the last one look like a reset of the counter."""
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -43,10 +49,38 @@ class Series:
         return {"series": f"{self.metric if plain else ''}{{{inside}}}", "values": values}
 
 
-def number(value: float) -> str:
-    """Twelve digits that count, without an exponent."""
-    text = format(Decimal(repr(float(f"{value:.12g}"))), "f")
-    return text.removesuffix(".0")
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """A counter that grows by a different amount in each stretch."""
+
+    metric: str
+    labels: Mapping[str, str]
+    start: float
+    stretches: Sequence[tuple[float, int]]
+    """Growth an interval, and for how many of them."""
+
+    def written(self, intervals: int) -> dict[str, str]:
+        """As an input series of promtool, as long as its stretches."""
+        level, parts, grown = self.start, [number(self.start)], False
+        for growth, steps in self.stretches:
+            each, level = float(number(growth)), level * (_ROUNDING if grown else 1.0) + growth
+            if steps:
+                parts.append(f"{_exact(level)}+{number(growth)}x{steps - 1}")
+            for _ in range(steps - 1):
+                level += each
+            grown = grown or growth > 0
+        head = Series(self.metric, self.labels, self.start).written(0)
+        return {**head, "values": " ".join(parts)}
+
+
+def _exact(value: float) -> str:
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
+
+
+def selected(metric: str, match: Mapping[str, str], selector: str) -> str:
+    """The series of ``metric`` that ``selector`` and ``match`` name, as PromQL."""
+    whole = promql.expression(Gauge(form="gauge", metric=metric, match=dict(match)), selector, (), "")
+    return whole.removeprefix("max by () (").removesuffix(")")
 
 
 def solve(
@@ -109,6 +143,7 @@ def _candidates(
     yield from _PLAIN
 
 
+@functools.cache
 def example(pattern: str, variant: int = 0) -> str:
     """A text that ``pattern`` matches; ``variant`` chooses among its alternatives. Empty where unsure."""
     try:

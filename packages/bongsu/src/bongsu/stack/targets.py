@@ -2,7 +2,21 @@
 
 from collections.abc import Callable, Mapping
 
-from bongsu.stack import alertmanager, grafana, prometheus
+from bongsu.stack import (
+    alertmanager,
+    alloy,
+    blackbox_exporter,
+    bongsu_server,
+    compose,
+    grafana,
+    jaeger,
+    kubernetes,
+    loki,
+    operator,
+    prometheus,
+    tempo,
+    terraform,
+)
 from bongsu.stack.model import Place, Stack
 
 Files = dict[str, str]
@@ -12,10 +26,21 @@ CONFIGURATION: Mapping[str, Callable[[Stack], Files]] = {
     "prometheus": prometheus.render,
     "alertmanager": alertmanager.render,
     "grafana": grafana.render,
+    "loki": loki.render,
+    "tempo": tempo.render,
+    "jaeger": jaeger.render,
+    "alloy": alloy.render,
+    "blackbox-exporter": blackbox_exporter.render,
+    "bongsu": bongsu_server.render,
 }
 """System → its own files, with paths that begin with its name."""
 
-MANIFESTS: Mapping[Place, Callable[[Stack, Mapping[str, Files]], Files]] = {}
+MANIFESTS: Mapping[Place, Callable[[Stack, Mapping[str, Files]], Files]] = {
+    "compose": compose.render,
+    "kubernetes": kubernetes.render,
+    "operator": operator.render,
+    "terraform": terraform.render,
+}
 """Place → what runs the systems there, given their own files."""
 
 

@@ -1,36 +1,31 @@
 """The watch: every interval, one fleet query a signal, judged, and the alerts handed on."""
 
 import asyncio
-import math
+import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
 
 from bongsu.incidents.model import Alert
 from bongsu.incidents.store import Store
-from bongsu.signals.model import AnySignal
 from bongsu.signals.query import FleetQuery
-from bongsu.sources.base import Sample, Source, SourceError
-from bongsu.watch.threshold import Judge, Track
+from bongsu.sources.base import Source, SourceError
+from bongsu.watch.judge import Track
+from bongsu.watch.judgement import Answers, Asked, Judgement, State
+from bongsu.watch.missed import missed_rounds
+from bongsu.watch.reading import Reading, key, worst
 
 log = structlog.get_logger(__name__)
 
+CONCURRENT = 8
+"""So many questions are put at once: a watch must not be a load test of what it watches with."""
+JITTER = 0.1
+"""The share of an interval within which the first round begins, so that many watches do not beat together."""
+
 _STATE_KEY = "watch"
-_TRACKS = msgspec.json.Decoder(dict[str, Track])
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one round read of one signal: the worst value of each service, None where there was none, and NaN
-    where there was nothing else."""
-
-    name: str
-    signal: AnySignal
-    values: Mapping[str, float | None]
-    error: str = ""
+_STATE = msgspec.json.Decoder(State)
 
 
 class Watch:
@@ -39,20 +34,16 @@ class Watch:
     def __init__(
         self,
         source: Source,
-        queries: Sequence[FleetQuery],
-        judge: Judge,
+        judgement: Judgement,
         store: Store,
         take: Callable[[Sequence[Alert]], Awaitable[object]],
-        *,
-        interval: float,
     ) -> None:
         self._source = source
-        self._queries = queries
-        self._judge = judge
+        self.judgement = judgement
         self._store = store
         self._take = take
-        self._interval = interval
         self._saved = b""
+        self._asking = asyncio.Semaphore(CONCURRENT)
         self.readings: dict[str, Reading] = {}
         """The latest reading of each query, for the console."""
         self.seen_at: dict[str, float] = {}
@@ -60,72 +51,77 @@ class Watch:
 
     async def run(self) -> None:
         """Rounds on a fixed beat until cancelled; a slow round skips beats, it never doubles up."""
-        await self._restore()
+        await self.restore()
+        await asyncio.sleep(random.random() * JITTER * self.judgement.beat)  # noqa: S311 - no secret
         beat = time.monotonic()
         while True:
             try:
-                await self.round(time.time())
+                now = time.time()
+                await self.catch_up(now)
+                await self.round(now)
             except Exception:
                 # The watch outlives any one round; what failed is in the log.
                 log.exception("a round of the watch failed")
-            beat = max(beat + self._interval, time.monotonic())
+            beat = max(beat + self.judgement.beat, time.monotonic())
             await asyncio.sleep(beat - time.monotonic())
 
     async def round(self, now: float) -> list[Alert]:
-        """Read every signal once, judge it, and hand on what changed."""
-        readings = await asyncio.gather(*(self._read(query, now) for query in self._queries))
-        alerts: list[Alert] = []
-        for query, reading in zip(self._queries, readings, strict=True):
-            self.readings[_key(query)] = reading
+        """Read what is due once, judge it, and hand on what changed."""
+        asked = self.judgement.ask(now)
+        answers = await self.read(asked, now)
+        for query, reading in zip(asked.signals, answers.signals, strict=True):
+            self.readings[key(query)] = reading
             self.seen_at |= {service: now for service, value in reading.values.items() if value is not None}
-            # Outside a signal's hours an alert ends even while the source does not answer.
-            known = not reading.error or not self._judge.awake(query.signal, now)
-            if known and query.signal.thresholds:
-                alerts += self._judge.step(query.name, query.signal, reading.values, now)
+        alerts = self.judgement.step(asked, answers, now)
         await self._take(alerts)
         await self._save()
         return alerts
 
-    async def _read(self, query: FleetQuery, now: float) -> Reading:
-        try:
-            samples = await self._source.instant(query, now)
-        except SourceError as error:
-            before = self.readings.get(_key(query))
-            if before is None or before.error != str(error):
-                log.warning("no data", source=self._source.name, signal=query.name, error=str(error))
-            return Reading(query.name, query.signal, dict.fromkeys(query.services), str(error))
-        return Reading(query.name, query.signal, _worst(query, samples))
+    async def read(self, asked: Asked, now: float) -> Answers:
+        """Put the questions of a round; one that cannot be answered says why."""
+        queries = [*asked.signals, *(q for window in asked.windows for q in (window.share, window.events))]
+        readings = await asyncio.gather(*(self._read(query, now) for query in queries))
+        signals, rest = readings[: len(asked.signals)], readings[len(asked.signals) :]
+        return Answers(signals, list(zip(rest[::2], rest[1::2], strict=True)))
 
-    async def _restore(self) -> None:
+    async def catch_up(self, now: float) -> None:
+        """Judge what passed while nobody looked, from what the source still knows.
+
+        What came and went is told as such; what lasts is told with its true beginning.
+        """
+        async with self._asking:
+            rounds = await missed_rounds(self._source, self.judgement, now)
+        alerts = [alert for asked, answers, at in rounds for alert in self.judgement.step(asked, answers, at)]
+        if rounds:
+            log.info("the watch was away", rounds=len(rounds), alerts=len(alerts))
+            await self._take(alerts)
+
+    async def _read(self, query: FleetQuery, now: float) -> Reading:
+        async with self._asking:
+            try:
+                samples = await self._source.instant(query, now)
+            except SourceError as error:
+                before = self.readings.get(key(query))
+                if before is None or before.error != str(error):
+                    log.warning("no data", signal=query.name, error=str(error))
+                nothing = dict.fromkeys(query.services)
+                return Reading(query.name, query.signal, nothing, str(error), query.source)
+        return Reading(query.name, query.signal, worst(query, samples), "", query.source)
+
+    async def restore(self) -> None:
+        """Take up what was pending."""
         body = await self._store.get_state(_STATE_KEY)
         if body is not None:
-            self._judge.tracks = _TRACKS.decode(body)
+            self.judgement.restore(_STATE.decode(body))
             self._saved = body
         # An alert made durable just before a crash counts, even if the watch's own note of it was lost.
         for alert in await self._store.firing("watch"):
-            track = self._judge.tracks.setdefault(f"{alert.service}/{alert.signal}", Track())
-            track.firing = track.firing or alert
+            if alert.service:
+                track = self.judgement.judge.tracks.setdefault(f"{alert.service}/{alert.signal}", Track())
+                track.firing = track.firing or alert
 
     async def _save(self) -> None:
-        body = msgspec.json.encode(self._judge.tracks)
+        body = msgspec.json.encode(self.judgement.state())
         if body != self._saved:
             await self._store.put_state(_STATE_KEY, body)
             self._saved = body
-
-
-def _worst(query: FleetQuery, samples: Sequence[Sample]) -> dict[str, float | None]:
-    worst: dict[str, float | None] = dict.fromkeys(query.services)
-    pick = max if query.signal.worse == "up" else min
-    for sample in samples:
-        if sample.service not in worst:
-            continue
-        before = worst[sample.service]
-        if before is None or math.isnan(before):
-            worst[sample.service] = sample.value
-        elif not math.isnan(sample.value):
-            worst[sample.service] = pick(before, sample.value)
-    return worst
-
-
-def _key(query: FleetQuery) -> str:
-    return f"{query.name}:{next(iter(query.services), '')}"

@@ -8,13 +8,15 @@ from bongsu.analysis.channels.latency import latency
 from bongsu.analysis.channels.logs import logs
 from bongsu.analysis.channels.presence import presence
 from bongsu.analysis.channels.resources import resources
+from bongsu.analysis.channels.structure import structure
 
 SUSPECTING: tuple[tuple[Channel, float], ...] = (
     (presence, 1.5),
     (failures, 1.2),
     (edges, 1.2),
     (latency, 1.0),
-    (resources, 0.8),
+    (resources, 1.0),
+    (structure, 1.2),
     (logs, 0.5),
 )
 """Channels that make suspects, with the weight of each."""

@@ -1,17 +1,17 @@
 """Calls as their two ends saw them: failures that the callee never recorded, time lost in between."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bongsu.analysis.channels.base import Findings, keep_worst
-from bongsu.analysis.compare import Excess, edges_by_window, excess, ids, welch
+from bongsu.analysis.channels.links import heat_of, link_gaps
+from bongsu.analysis.compare import Excess, Spread, drift, edges_by_window, excess, ids, slower
 from bongsu.analysis.model import EdgeEvidence, Evidence, Reason, Say
 from bongsu.analysis.series import saturate
 from bongsu.analysis.wording import percent, seconds
 
 NAME = "edges"
 _LEAST_GAP = 0.01
-_LEAST_T = 4.0
+_LEAST_CALLS = 3
 _CALLER_OF_SILENT = 0.6
 """A callee that never sends spans cannot speak for itself: its caller keeps this share of the blame."""
 
@@ -35,10 +35,14 @@ class _Hot:
         if then is None or (then.server_seen > 0) != (now.server_seen > 0):
             return 0.0
         delta = now.gap_mean - then.gap_mean
-        counts = (now.server_seen or now.calls, then.server_seen or then.calls)
-        t = welch(now.gap_mean, now.gap_std, counts[0], then.gap_mean, then.gap_std, counts[1])
-        stands_out = t >= _LEAST_T and delta >= max(_LEAST_GAP, 0.5 * then.gap_mean)
+        sure = slower(_gap(now), _gap(then))
+        stands_out = sure and delta >= max(_LEAST_GAP, 0.5 * then.gap_mean)
         return delta if stands_out else 0.0
+
+
+def _gap(edge: EdgeEvidence) -> Spread:
+    count = edge.server_seen or edge.calls
+    return Spread(count, edge.gap_mean, edge.gap_std, edge.gap_log_mean, edge.gap_log_std)
 
 
 def edges(evidence: Evidence) -> Findings:
@@ -48,6 +52,8 @@ def edges(evidence: Evidence) -> Findings:
     found: dict[str, Reason] = {}
     _failures(hot, found)
     _gaps(hot, found)
+    for service, reason in link_gaps(evidence).items():
+        keep_worst(found, service, reason)
     return found
 
 
@@ -83,29 +89,23 @@ def _failures(hot: list[_Hot], found: dict[str, Reason]) -> None:
 def _gaps(hot: list[_Hot], found: dict[str, Reason]) -> None:
     """Each slow edge is blamed on that of its ends most of whose edges are slow; on the callee if equal."""
     slow = [one for one in hot if one.gap > 0]
-    heat = _heat(hot)
+    heat = heat_of([(one.now.caller, one.now.callee, one.gap > 0) for one in hot])
     everything = sum(one.gap * one.now.calls for one in slow)
     lost: dict[str, list[_Hot]] = {}
     for one in slow:
         ends = (one.now.callee, one.now.caller)
         lost.setdefault(max(ends, key=lambda end: heat[end]), []).append(one)
     for service, ones in sorted(lost.items()):
+        if sum(one.now.calls for one in ones) < _LEAST_CALLS:
+            continue
         worst = max(ones, key=lambda one: (one.gap * one.now.calls, one.now.caller, one.now.callee))
         share = sum(one.gap * one.now.calls for one in ones) / everything
         usual = worst.then.client_mean if worst.then else 0.0
-        strength = 0.9 * saturate(worst.gap / max(usual, 0.01), 1.0) * share
+        others = [one for one in hot if service not in (one.now.caller, one.now.callee)]
+        elsewhere = drift((_gap(one.now), _gap(one.then)) for one in others if one.then is not None)
+        clear = max(elsewhere.beyond(_gap(one.now), _gap(one.then)) for one in ones if one.then)
+        strength = 0.9 * saturate(worst.gap / max(usual, 0.01), 1.0) * share * clear
         keep_worst(found, service, _reason(worst, strength, _slow(worst, service)))
-
-
-def _heat(hot: list[_Hot]) -> Mapping[str, float]:
-    """Service → number of its slow edges × the share of its edges that are slow."""
-    slow: dict[str, int] = {}
-    total: dict[str, int] = {}
-    for one in hot:
-        for end in (one.now.caller, one.now.callee):
-            total[end] = total.get(end, 0) + 1
-            slow[end] = slow.get(end, 0) + (one.gap > 0)
-    return {name: slow[name] ** 2 / total[name] for name in total}
 
 
 def _reason(one: _Hot, score: float, text: Say) -> Reason:

@@ -1,7 +1,7 @@
 """A service that fails by itself: failed calls none of whose own callees failed, against the baseline."""
 
 from bongsu.analysis.channels.base import Findings
-from bongsu.analysis.compare import Excess, calls_by_window, excess, ids
+from bongsu.analysis.compare import Excess, calls_by_window, excess, ids, traced
 from bongsu.analysis.exclusive import exclusive_errors
 from bongsu.analysis.model import CallEvidence, Evidence, Reason, Say
 from bongsu.analysis.series import saturate
@@ -34,8 +34,8 @@ def failures(evidence: Evidence) -> Findings:
         )
         for service, (more, now, then) in worst.items()
     }
-    traced = {call.service for call in evidence.calls}
-    untraced = {n: r for n, r in exclusive_errors(evidence, NAME).items() if n not in traced}
+    seen = traced(evidence)
+    untraced = {n: r for n, r in exclusive_errors(evidence, NAME).items() if n not in seen}
     return untraced | found
 
 

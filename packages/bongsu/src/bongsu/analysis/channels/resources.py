@@ -16,6 +16,8 @@ NAME = "resources"
 _LEAST_Z = 4.0
 _MIB = 2.0**20
 _LEAK_TAU = 0.7
+_ALERTED = 1.4
+"""More for the very resource that alerts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ _RATIO = _Floor(0.1, 0.25)
 
 def resources(evidence: Evidence) -> Findings:
     load = load_ratio(evidence)
+    alerting = {(alert.get("service"), alert.get("signal")) for alert in evidence.alerts}
     found: dict[str, Reason] = {}
     for metric in evidence.metrics:
         role = role_of(metric)
@@ -45,6 +48,8 @@ def resources(evidence: Evidence) -> Findings:
         if level is not None and leak is not None:
             level = structs.replace(leak, score=max(level.score, leak.score))
         reason = level or leak
+        if reason is not None and (metric.service, metric.signal) in alerting:
+            reason = structs.replace(reason, score=min(1.0, _ALERTED * reason.score))
         if reason is not None:
             keep_worst(found, metric.service, reason)
     return found
@@ -53,7 +58,9 @@ def resources(evidence: Evidence) -> Findings:
 def _level(metric: MetricEvidence, role: Role, before: Floats, during: Floats, load: float) -> Reason | None:
     """A rise beyond what more requests explain: for CPU, a fifth more than in proportion is expected."""
     sign = -1.0 if metric.worse == "down" else 1.0
-    usual, now = float(np.median(before)), float(np.median(during[during.size // 3 :]))
+    usual = float(np.median(before))
+    late = (during[during.size // 3 :], during[during.size // 2 :])
+    now = sign * max(sign * float(np.median(part)) for part in late)
     expected = usual * (1 + 1.2 * (load - 1)) if role is Role.CPU else usual
     rise = sign * (now - expected)
     floor = _floor(metric, role, usual)

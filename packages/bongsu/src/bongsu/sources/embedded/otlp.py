@@ -78,9 +78,19 @@ def decode(body: bytes, kind: str, message: type[_M]) -> _M:
         if kind == PROTOBUF:
             found.ParseFromString(body)
         else:
-            json_format.ParseDict(_with_base64_ids(json.loads(body)), found, ignore_unknown_fields=True)
-    except (DecodeError, json_format.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
+            return from_json(json.loads(body), message)
+    except (DecodeError, ValueError, RecursionError) as error:
         raise OtlpError(400, f"this is not an OTLP {message.DESCRIPTOR.name}: {error}") from error
+    return found
+
+
+def from_json(document: Any, message: type[_M]) -> _M:
+    """A message from OTLP's JSON. ValueError for what is none."""
+    found = message()
+    try:
+        json_format.ParseDict(_with_base64_ids(document), found, ignore_unknown_fields=True)
+    except (json_format.Error, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
     return found
 
 

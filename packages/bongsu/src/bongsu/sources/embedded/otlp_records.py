@@ -10,22 +10,9 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from bongsu.sources.base import LogRecord, Span
 from bongsu.sources.embedded import otlp_names
+from bongsu.sources.levels import LEVELS, named
 
 _KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
-_SEVERITIES = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-_WORDS = {
-    "WARNING": "WARN",
-    "ERR": "ERROR",
-    "SEVERE": "ERROR",
-    "CRITICAL": "FATAL",
-    "CRIT": "FATAL",
-    "ALERT": "FATAL",
-    "EMERGENCY": "FATAL",
-    "PANIC": "FATAL",
-    "NOTICE": "INFO",
-    "INFORMATION": "INFO",
-    "VERBOSE": "TRACE",
-}
 _KEPT = (
     "service.version",
     "service.instance.id",
@@ -80,10 +67,8 @@ def logs(request: ExportLogsServiceRequest) -> list[LogRecord]:
 def severity(number: int, words: str) -> str:
     """OTLP's 1–24 in steps of four, or a logger's own word for the level."""
     if 1 <= number <= 24:
-        return _SEVERITIES[(number - 1) // 4]
-    word = words.strip().upper().rstrip("0123456789")
-    word = _WORDS.get(word, word)
-    return word if word in _SEVERITIES else "INFO"
+        return LEVELS[(number - 1) // 4]
+    return named(words) or "INFO"
 
 
 def _span(

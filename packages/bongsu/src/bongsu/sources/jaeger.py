@@ -1,0 +1,106 @@
+"""Jaeger 2: traces and who calls whom, by its query service's API v3."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import httpx2
+
+from bongsu.sources.base import Capability, Edge, Source, SourceError, Span
+from bongsu.sources.http import Backend, bearer
+from bongsu.sources.traces import spans_of, within
+
+TRACES = 200
+"""Most traces of a service that are read for one question."""
+SPANS_A_TRACE = 8
+"""What a trace is taken to have, when a limit of spans is made one of traces."""
+
+
+class JaegerSource(Source):
+    """Reads the traces of each service; Jaeger searches by service only, so that all of them are asked for
+    where none is named."""
+
+    capabilities = frozenset[Capability]({"spans", "topology"})
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        token: str | None = None,
+        ca_file: str = "",
+        timeout: float = 20.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._name = name
+        self._backend = Backend(
+            name, url, headers=bearer(token), timeout=timeout, ca_file=ca_file, transport=transport
+        )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
+
+    async def spans(
+        self, start: float, end: float, *, services: Sequence[str] = (), limit: int
+    ) -> list[Span]:
+        names = services or await self._services()
+        if not names:
+            return []
+        traces = max(1, min(TRACES, limit // SPANS_A_TRACE // len(names)))
+        read = await asyncio.gather(*(self._find(name, start, end, traces) for name in names))
+        found = {(span.trace_id, span.span_id): span for spans in read for span in spans}
+        return within(list(found.values()), start, end, services, limit)
+
+    async def trace(self, trace_id: str) -> list[Span]:
+        path = f"api/v3/traces/{trace_id}"
+        if not trace_id.isalnum():
+            raise SourceError(f"{self._name}: {trace_id[:40]!r} is no trace id")
+        status, document = await self._backend.ask("GET", path, "trace")
+        return [] if status == 404 else self._spans(path, status, document)
+
+    async def topology(self, start: float, end: float) -> list[Edge]:
+        path = "api/v3/dependencies"
+        params = {"startTime": _time(start), "endTime": _time(end)}
+        document = await self._backend.json("GET", path, "dependencies", params=params)
+        try:
+            rows = document["dependencies"]
+            return [Edge(str(r["parent"]), str(r["child"]), float(r["callCount"])) for r in rows]
+        except (KeyError, TypeError, ValueError):
+            raise self._backend.error(path, "dependencies: an answer without them") from None
+
+    async def _services(self) -> list[str]:
+        document = await self._backend.json("GET", "api/v3/services", "services")
+        try:
+            return [str(name) for name in document["services"]]
+        except (KeyError, TypeError):
+            raise self._backend.error("api/v3/services", "services: an answer without them") from None
+
+    async def _find(self, service: str, start: float, end: float, traces: int) -> list[Span]:
+        path = "api/v3/traces"
+        params = {
+            "query.serviceName": service,
+            "query.startTimeMin": _time(start),
+            "query.startTimeMax": _time(end),
+            "query.searchDepth": str(traces),
+        }
+        status, document = await self._backend.ask("GET", path, "traces", params=params)
+        # A service of which nothing was stored is not found.
+        return [] if status == 404 else self._spans(path, status, document)
+
+    def _spans(self, path: str, status: int, document: object) -> list[Span]:
+        if status != 200 or not isinstance(document, dict):
+            raise self._backend.error(path, f"HTTP {status}, not a trace")
+        try:
+            return spans_of(document.get("result", document))
+        except ValueError as error:
+            raise self._backend.error(path, str(error)) from None
+
+
+def _time(seconds: float) -> str:
+    """RFC 3339 with nanoseconds, as the API wants it."""
+    whole = datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{round((seconds - int(seconds)) * 1e9):09d}Z"

@@ -1,0 +1,135 @@
+"""Loki: logs, by LogQL over ``/loki/api/v1/query_range``."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import httpx2
+
+from bongsu.signals.matchers import escape_regex
+from bongsu.sources.base import Capability, LogRecord, Source
+from bongsu.sources.http import Backend, bearer
+from bongsu.sources.levels import level_of, telling
+
+PAGE = 5000
+"""Lines an answer; Loki refuses more by default (``max_entries_limit_per_query``)."""
+_LEVELS = ("detected_level", "level", "severity", "severity_text")
+_FAILING = "(?i)(error|exception|fatal|panic|critical|traceback)"
+
+
+class LokiSource(Source):
+    """Asks for the lines of services by the stream label that names them.
+
+    ``errors_only`` asks for lines that Loki or their sender called errors, and for lines that read like one;
+    a line whose own level says otherwise is left out.
+    """
+
+    capabilities = frozenset[Capability]({"logs"})
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        token: str | None = None,
+        tenant: str = "",
+        service_label: str = "service_name",
+        ca_file: str = "",
+        timeout: float = 20.0,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._name = name
+        self._label = service_label
+        headers = bearer(token, tenant)
+        self._backend = Backend(
+            name, url, headers=headers, timeout=timeout, ca_file=ca_file, transport=transport
+        )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
+
+    async def logs(
+        self, services: Sequence[str], start: float, end: float, *, errors_only: bool, limit: int
+    ) -> list[LogRecord]:
+        stream = self._stream(services)
+        asked = [stream]
+        if errors_only:
+            asked = [f'{stream} | detected_level=~"error|fatal|critical"', f"{stream} |~ `{_FAILING}`"]
+        answers = await asyncio.gather(*(self._pages(query, start, end, limit) for query in asked))
+        found = {
+            (r.time, r.service, r.body): r
+            for records in answers
+            for r in records
+            if not errors_only or telling(r.severity)
+        }
+        return sorted(found.values(), key=lambda r: (r.time, r.service, r.body))[-limit:]
+
+    def _stream(self, services: Sequence[str]) -> str:
+        if not services:
+            return f'{{{self._label}=~".+"}}'
+        names = "|".join(escape_regex(name) for name in services)
+        return f"{{{self._label}=~`{names}`}}"
+
+    async def _pages(self, query: str, start: float, end: float, limit: int) -> list[LogRecord]:
+        """The newest ``limit`` lines, newest first, page by page."""
+        found: list[LogRecord] = []
+        seen: set[tuple[int, str]] = set()
+        until = round(end * 1e9)
+        while len(found) < limit:
+            page = await self._page(query, round(start * 1e9), until, min(PAGE, limit - len(found)))
+            fresh = [(at, labels, line) for at, labels, line in page if (at, line) not in seen]
+            seen |= {(at, line) for at, _, line in fresh}
+            found += [self._record(at, labels, line) for at, labels, line in fresh]
+            if len(page) < min(PAGE, limit) or not fresh:
+                break
+            # The end of a range is exclusive: lines of the same nanosecond are asked for again.
+            until = min(at for at, _, _ in fresh) + 1
+        return found
+
+    async def _page(
+        self, query: str, start: int, end: int, limit: int
+    ) -> list[tuple[int, dict[str, str], str]]:
+        path, what = "loki/api/v1/query_range", "logs"
+        params = {
+            "query": query,
+            "start": str(start),
+            "end": str(end),
+            "limit": str(limit),
+            "direction": "backward",
+        }
+        document = await self._backend.json("GET", path, what, params=params)
+        try:
+            data = document["data"]
+            if data["resultType"] != "streams":
+                raise TypeError(data["resultType"])
+            rows = [
+                (int(value[0]), {str(k): str(v) for k, v in _labels(stream, value).items()}, str(value[1]))
+                for stream in data["result"]
+                for value in stream["values"]
+            ]
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise self._backend.error(path, f"{what}: an answer that is no list of streams") from None
+        return sorted(rows, key=lambda row: -row[0])
+
+    def _record(self, at: int, labels: dict[str, str], line: str) -> LogRecord:
+        level = next((labels[name] for name in _LEVELS if labels.get(name)), "")
+        return LogRecord(
+            time=at / 1e9,
+            service=labels.get(self._label, ""),
+            severity=level_of(level, line),
+            body=line,
+            trace_id=labels.get("trace_id", ""),
+            span_id=labels.get("span_id", ""),
+            attributes={k: v for k, v in labels.items() if k not in (self._label, "trace_id", "span_id")},
+        )
+
+
+def _labels(stream: dict[str, Any], value: Sequence[Any]) -> dict[str, Any]:
+    """The labels of a line: its stream's, and its own structured metadata, which newer versions add."""
+    own = value[2] if len(value) > 2 else {}
+    metadata = own.get("structuredMetadata", own) if isinstance(own, dict) else {}
+    return {**stream["stream"], **(metadata if isinstance(metadata, dict) else {})}
