@@ -27,13 +27,13 @@ from bongsu.catalog import loads
 from bongsu.stack.model import Stack
 from bongsu.stack.targets import render
 text, places, profile = sys.stdin.read(), sys.argv[1].split(","), sys.argv[2] == "True"
-t = time.process_time(); catalog = loads(text)
+t = time.process_time(); stack = Stack(loads(text))
 cpu, files, size = {"load": time.process_time() - t}, 0, 0
 profiler = cProfile.Profile()
 for place in places:
     t = time.process_time()
     if profile: profiler.enable()
-    groups = render(Stack(catalog, place))
+    groups = render(stack.on(place))
     if profile: profiler.disable()
     cpu[place] = time.process_time() - t
     files += sum(len(group) for group in groups.values())

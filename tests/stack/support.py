@@ -115,9 +115,9 @@ def once_each(rules: Sequence[Rule], known: Sequence[Rule] = ()) -> list[Rule]:
 
 
 def shape(rule: Rule) -> str:
-    """The rule with every metric, label and plain text called the same; numbers and patterns stay.
+    """The rule with every metric, label and plain text called the same, and all numbers but 0 and 1.
 
-    Of objectives, the form alone: they differ in their numbers only.
+    Of objectives the form alone. ``bongsu test-rules --mutate`` tries every rule.
     """
     if rule.slo is not None:
         return f"{rule.slo.query.signal.form} {rule.urgency}"
@@ -125,4 +125,4 @@ def shape(rule: Rule) -> str:
     text = re.sub(r"[a-zA-Z_]\w*(?==|!=|=~|!~)", "label", text)
     text = re.sub(r"(?<=by \()[^)]*", lambda m: ", ".join("label" for _ in m[0].split(",")), text)
     text = re.sub(r"[a-zA-Z_:]\w*(?=\{)", "metric", text)
-    return f"{text} for {rule.body['for']}"
+    return re.sub(r"(?<!\w)(?!0\b|1\b|0\.0\b|1\.0\b)[0-9.]+", "n", f"{text} for {rule.body['for'] != '0s'}")

@@ -32,7 +32,7 @@ class Case:
     ours: str
     series: dict[str, str]
     fires: bool
-    """Whether something is wrong, so that our rule must fire and the tutorial's does not; else the reverse."""
+    """Whether something is wrong: then our rule fires and the tutorial's does not; else the reverse."""
     at: str = "30m"
 
 

@@ -165,6 +165,14 @@ def watch_router(credentials: Credentials, watch: Watch) -> APIRouter:
         now = time.time()
         return _json({"at": now, "rows": rows(watch.judgement, watch.readings, now)})
 
+    @router.post("/watch/verdict")
+    async def verdict(service: str, signal: str, real: bool) -> Response:
+        """Whether what the watch found unusual was real: a false alarm makes it less eager for a while."""
+        learned = watch.judgement.learned
+        if learned is None or not learned.verdict(service, signal, real=real):
+            raise HTTPException(404, "this signal of this service is not learned")
+        return _json({"service": service, "signal": signal, "real": real})
+
     return router
 
 

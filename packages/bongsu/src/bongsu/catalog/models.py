@@ -49,6 +49,7 @@ __all__ = [
     "JiraChannel",
     "Kind",
     "Kubernetes",
+    "Learned",
     "LokiSource",
     "Maintenance",
     "Name",
@@ -188,6 +189,19 @@ class Route(Model):
     _during = field_validator("during", mode="before")(one_or_many)
 
 
+class Learned(Model):
+    """What is told of signals that are unlike what is usual for them, though no threshold is broken."""
+
+    pages_a_week: float = Field(default=2.0, gt=0)
+    """How many false alarms a week may come of it, over all services together."""
+    severity: Severity = Severity.P3
+    """How such an alert is told."""
+    signals: tuple[str, ...] = ()
+    """The signals that are learned; every rate, ratio and quantile unless given."""
+
+    _signals = field_validator("signals", mode="before")(one_or_many)
+
+
 class Watch(Model):
     """How the watch judges: how often, and how it keeps repeats from paging again."""
 
@@ -197,6 +211,8 @@ class Watch(Model):
     """A condition must be clear for this long before its alert resolves."""
     cooldown: Duration = 1800.0
     """A condition that comes back within this time reopens its incident instead of a new page."""
+    learned: Learned | None = None
+    """Whether what is usual is learned, too, and told of when it changes."""
 
 
 class Grouping(Model):

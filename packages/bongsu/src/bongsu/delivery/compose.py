@@ -17,6 +17,7 @@ from bongsu.delivery.message import (
     MessageState,
     SuspectLine,
 )
+from bongsu.delivery.reasons import reasons
 from bongsu.incidents.model import Alert, AlertStatus, Incident, IncidentStatus
 from bongsu.incidents.telling import leading, ordered
 from bongsu.signals.model import AnySignal
@@ -83,13 +84,16 @@ def _title(known: Known, signal_of: SignalOf, language: str) -> str:
 
 def _alert_line(alert: Alert, signal_of: SignalOf, language: str) -> AlertLine:
     signal = signal_of(alert.service, alert.signal)
+    # What an anomaly is compared with is what was expected, which is no threshold.
+    unusual = bool(alert.conditions) and alert.conditions[0].kind == "anomaly"
     return AlertLine(
         service=alert.service,
         what=signal.help.in_(language) if signal else alert.summary or alert.name,
         value=alert.value,
-        threshold=alert.threshold,
+        threshold=None if unusual else alert.threshold,
         unit=alert.unit or "count",
         firing=alert.status is AlertStatus.FIRING,
+        reasons=reasons(alert.conditions, alert.unit or "count", language),
     )
 
 

@@ -50,6 +50,8 @@ class AlertLine:
     threshold: float | None
     unit: str
     firing: bool
+    reasons: tuple[str, ...] = ()
+    """What else names the same problem: an error budget that burns, what is usual."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,10 @@ def _compared_lists(system: str, where: str, declared: list[Any], running: list[
 def _equal(declared: Any, running: Any) -> bool:
     if declared == running or running == "<secret>":
         return True
-    return _seconds(declared) == _seconds(running) is not None or str(declared) == str(running)
+    if _seconds(declared) == _seconds(running) is not None or str(declared) == str(running):
+        return True
+    # Paths that a file names relative to itself are shown whole.
+    return isinstance(running, str) and running.startswith("/") and running.endswith(f"/{declared}")
 
 
 def _seconds(value: Any) -> float | None:

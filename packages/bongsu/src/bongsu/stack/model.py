@@ -1,16 +1,17 @@
 """The stack that a catalog asks for: which systems, where each is reached, and which services it watches."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import bongsu
 from bongsu.catalog import Catalog, ResolvedService, resolve
 from bongsu.catalog.secrets import Secret
 from bongsu.stack.systems import SYSTEMS, Version
 
+T = TypeVar("T")
 Place = Literal["local", "compose", "kubernetes", "operator", "terraform"]
 PLACES: tuple[Place, ...] = get_args(Place)
 _NO_PROMQL = frozenset({"signoz", "datadog"})
@@ -34,10 +35,24 @@ class Stack:
     earlier: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Path → text of an earlier render: systems that do not forget by themselves are told what went."""
 
+    made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What is the same on every place, made once; see ``once``."""
+
+    def on(self, place: Place) -> "Stack":
+        """The same catalog on another place."""
+        return replace(self, place=place)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made by the first place that asks for it: it may not depend on the place."""
+        if name not in self.made:
+            self.made[name] = make()
+        found: T = self.made[name]
+        return found
+
     @cached_property
     def resolved(self) -> Mapping[str, ResolvedService]:
         """Every service of the catalog."""
-        return resolve(self.catalog)
+        return self.once("resolved", lambda: resolve(self.catalog))
 
     @cached_property
     def services(self) -> tuple[ResolvedService, ...]:

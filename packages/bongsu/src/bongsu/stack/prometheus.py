@@ -26,8 +26,12 @@ def render(stack: Stack) -> dict[str, str]:
 
     The operator writes the configuration itself, from its own resources.
     """
-    rules = rules_of(stack)
     files = {} if stack.place == "operator" else {CONFIGURATION: configuration(stack)}
+    return files | stack.once("rules", lambda: _rules(stack))
+
+
+def _rules(stack: Stack) -> dict[str, str]:
+    rules, files = rules_of(stack), {}
     for group in dict.fromkeys(rule.group for rule in rules):
         members = [rule for rule in rules if rule.group == group]
         body = document(members, interval=scrape.interval_of(stack))

@@ -48,7 +48,10 @@ def of_objective(slo: Slo) -> list[Recording]:
     wanted = (("page", _of_page(slo)), ("ticket", _of_ticket(slo)))
     return [
         Recording(
-            group_of(slo, urgency), slo, {"record": name, "expr": text, "labels": labels}, EVERY[urgency]
+            group_of(slo, urgency),
+            slo,
+            {"record": name, "expr": text, "labels": dict(labels)},
+            EVERY[urgency],
         )
         for urgency, expressions in wanted
         for name, text in expressions

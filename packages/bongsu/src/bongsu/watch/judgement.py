@@ -11,6 +11,7 @@ from bongsu.signals.query import FleetQuery
 from bongsu.watch.burn_rate import BurnRate, Question
 from bongsu.watch.health import Health, Silence
 from bongsu.watch.judge import Judge, Track
+from bongsu.watch.learned import Learned
 from bongsu.watch.reading import Reading, key
 
 SOURCE_MISSES = 2
@@ -51,6 +52,7 @@ class Judgement:
     health: Health
     burn: BurnRate
     interval: float
+    learned: Learned | None = None
     last: float = 0.0
     _next: dict[str, float] = field(default_factory=dict)
 
@@ -58,12 +60,14 @@ class Judgement:
     def of(cls, catalog: Catalog, services: Mapping[str, ResolvedService]) -> "Judgement":
         known = list(services.values())
         watch = catalog.watch
+        queries = fleet_queries(known, by_source=True)
         return cls(
-            fleet_queries(known, by_source=True),
+            queries,
             Judge(watch.resolve_after, catalog.language, catalog.zone),
             Health(SOURCE_MISSES * watch.interval, catalog.zone, catalog.language),
             BurnRate(known, watch.interval),
             watch.interval,
+            Learned(watch.learned, queries, watch.interval) if watch.learned is not None else None,
         )
 
     @property
@@ -83,6 +87,10 @@ class Judgement:
         read = [*answers.signals, *(reading for pair in answers.windows for reading in pair)]
         alerts = self.health.step(read, now)
         found = self.burn.found()
+        if self.learned is not None:
+            self.learned.step(asked.signals, answers.signals, self._troubled(), now)
+            for at, condition in self.learned.found().items():
+                found.setdefault(at, []).append(condition)
         for query, reading in zip(asked.signals, answers.signals, strict=True):
             self._next[key(query)] = now + (query.signal.every or self.interval)
             alerts += self._judged(query, reading, found, now)
@@ -103,6 +111,15 @@ class Judgement:
         if not query.signal.thresholds and not more and not self._tracked(query):
             return []
         return self.judge.step(query.name, query.signal, reading.values, now, more)
+
+    def _troubled(self) -> dict[tuple[str, str], Alert]:
+        """What fires for another reason than being unusual: a fault must not become what is usual."""
+        firing = (track.firing for track in self.judge.tracks.values() if track.firing is not None)
+        return {
+            (alert.service, alert.signal): alert
+            for alert in firing
+            if any(condition.kind != "anomaly" for condition in alert.conditions)
+        }
 
     def _tracked(self, query: FleetQuery) -> bool:
         return any(f"{service}/{query.name}" in self.judge.tracks for service in query.services)

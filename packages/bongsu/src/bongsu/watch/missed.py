@@ -1,12 +1,11 @@
 """Rounds that did not take place, made up from the history that a source keeps."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from bongsu.signals.query import FleetQuery
-from bongsu.sources.base import Series, Source, SourceError
+from bongsu.sources.base import Source, SourceError
 from bongsu.watch.judgement import Answers, Asked, Judgement
-from bongsu.watch.reading import Reading, key
+from bongsu.watch.reading import Reading, key, steps
 
 LONGEST = 3600.0
 """Seconds that are made up at most; what is older is for a report, not for a page."""
@@ -39,18 +38,6 @@ async def missed_rounds(source: Source, judgement: Judgement, now: float) -> lis
         (asked, Answers([_reading(q, v[i]) for q, v in zip(asked.signals, values, strict=True)]), at)
         for i, at in enumerate(times)
     ]
-
-
-def steps(query: FleetQuery, series: Sequence[Series], length: int) -> list[dict[str, float | None]]:
-    """The worst value of each service at each step of a range; None where it has none."""
-    pick = max if query.signal.worse == "up" else min
-    rows: list[dict[str, float | None]] = [dict.fromkeys(query.services) for _ in range(length)]
-    for one in series:
-        for row, value in zip(rows, one.values, strict=True):
-            if not math.isnan(value):
-                before = row.get(one.service)
-                row[one.service] = value if before is None else pick(before, value)
-    return rows
 
 
 def _reading(query: FleetQuery, values: Mapping[str, float | None]) -> Reading:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bongsu.signals.model import AnySignal
 from bongsu.signals.query import FleetQuery
-from bongsu.sources.base import Sample
+from bongsu.sources.base import Sample, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +40,15 @@ def worst(query: FleetQuery, samples: Sequence[Sample]) -> dict[str, float | Non
 def key(query: FleetQuery) -> str:
     """A name of the query among those of its catalog that stays the same while the catalog does."""
     return f"{query.name}:{next(iter(query.services), '')}"
+
+
+def steps(query: FleetQuery, series: Sequence[Series], length: int) -> list[dict[str, float | None]]:
+    """The worst value of each service at each step of a range; None where it has none."""
+    pick = max if query.signal.worse == "up" else min
+    rows: list[dict[str, float | None]] = [dict.fromkeys(query.services) for _ in range(length)]
+    for one in series:
+        for row, value in zip(rows, one.values, strict=True):
+            if not math.isnan(value):
+                before = row.get(one.service)
+                row[one.service] = value if before is None else pick(before, value)
+    return rows

@@ -14,6 +14,7 @@ from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Source, SourceError
 from bongsu.watch.judge import Track
 from bongsu.watch.judgement import Answers, Asked, Judgement, State
+from bongsu.watch.learned import Saved
 from bongsu.watch.missed import missed_rounds
 from bongsu.watch.reading import Reading, key, worst
 
@@ -24,7 +25,10 @@ CONCURRENT = 8
 JITTER = 0.1
 """The share of an interval within which the first round begins, so that many watches do not beat together."""
 
-_STATE_KEY = "watch"
+LEARNED_SECONDS = 3600.0
+"""How often what was learned is saved: more than this is not lost by a crash."""
+_STATE_KEY, _LEARNED_KEY = "watch", "watch-learned"
+_LEARNED = msgspec.msgpack.Decoder(Saved)
 _STATE = msgspec.json.Decoder(State)
 
 
@@ -43,6 +47,7 @@ class Watch:
         self._store = store
         self._take = take
         self._saved = b""
+        self._learned_at = time.monotonic()
         self._asking = asyncio.Semaphore(CONCURRENT)
         self.readings: dict[str, Reading] = {}
         """The latest reading of each query, for the console."""
@@ -52,6 +57,7 @@ class Watch:
     async def run(self) -> None:
         """Rounds on a fixed beat until cancelled; a slow round skips beats, it never doubles up."""
         await self.restore()
+        await self.learn()
         await asyncio.sleep(random.random() * JITTER * self.judgement.beat)  # noqa: S311 - no secret
         beat = time.monotonic()
         while True:
@@ -110,6 +116,9 @@ class Watch:
 
     async def restore(self) -> None:
         """Take up what was pending."""
+        learned = await self._store.get_state(_LEARNED_KEY)
+        if learned is not None and self.judgement.learned is not None:
+            self.judgement.learned.restore(_LEARNED.decode(learned))
         body = await self._store.get_state(_STATE_KEY)
         if body is not None:
             self.judgement.restore(_STATE.decode(body))
@@ -120,7 +129,27 @@ class Watch:
                 track = self.judgement.judge.tracks.setdefault(f"{alert.service}/{alert.signal}", Track())
                 track.firing = track.firing or alert
 
+    async def learn(self) -> None:
+        """Learn what is usual from history, where nothing was learned before."""
+        learned = self.judgement.learned
+        if learned is None:
+            return
+        began = time.monotonic()
+        days = await learned.backfill(self._source, time.time())
+        if days:
+            log.info("learned from history", days=days, seconds=round(time.monotonic() - began, 1))
+            await self._save_learned()
+
+    async def _save_learned(self) -> None:
+        learned = self.judgement.learned
+        if learned is not None:
+            body = await asyncio.to_thread(lambda: msgspec.msgpack.encode(learned.save()))
+            await self._store.put_state(_LEARNED_KEY, body)
+            self._learned_at = time.monotonic()
+
     async def _save(self) -> None:
+        if time.monotonic() - self._learned_at > LEARNED_SECONDS:
+            await self._save_learned()
         body = msgspec.json.encode(self.judgement.state())
         if body != self._saved:
             await self._store.put_state(_STATE_KEY, body)

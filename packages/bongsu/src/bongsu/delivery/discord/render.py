@@ -155,7 +155,8 @@ def _sentence(alert: AlertLine, language: str, *, strong: bool) -> str:
     value = words.number(alert.value, alert.unit, language)
     bound = words.limit(alert.value, alert.threshold, alert.unit, language)
     head = " · ".join(filter(None, (f"{mark}{where}{mark}" if where else "", what)))
-    return f"{head}: {mark}{value}{mark}" + (f" ({bound})" if bound else "")
+    said = f"{head}: {mark}{value}{mark}" + (f" ({bound})" if bound else "")
+    return " · ".join((said, *(plain(reason, 120) for reason in alert.reasons)))
 
 
 def _fields(message: Message) -> list[_Field]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from bongsu.catalog.secrets import Secret
 from bongsu.stack.alloy.endpoints import http, is_embedded, listen_host, otlp_grpc, otlp_ports, takes_samples
 from bongsu.stack.alloy.metrics import RECEIVER
 from bongsu.stack.alloy.tree import Block, Plain, block, call, ref
+from bongsu.stack.bongsu_server import INGEST_TOKEN
 from bongsu.stack.model import Stack
 
-_INGEST_TOKEN = Secret(env="BONGSU_INGEST_TOKEN")
 _TRACES = ("tempo", "jaeger")
 
 
@@ -69,7 +68,7 @@ def _exporters(stack: Stack) -> Iterator[Block]:
 
 
 def _bongsu(stack: Stack) -> Iterator[Block]:
-    yield block("local.file", "ingest_token", filename=stack.secret_file(_INGEST_TOKEN), is_secret=True)
+    yield block("local.file", "ingest_token", filename=stack.secret_file(INGEST_TOKEN), is_secret=True)
     token = call("convert.nonsensitive", ref("local.file.ingest_token.content"))
     yield block("otelcol.auth.bearer", "bongsu", token=call("string.trim_space", token))
     client = block(

@@ -10,11 +10,15 @@ from bongsu.stack.model import Stack
 
 def render(stack: Stack) -> dict[str, str]:
     """Everything that Grafana is provisioned with, and the removal of what an earlier render left."""
-    boards = dashboards(stack.catalog, stack.services)
     files = {
         **data_sources(stack),
         **provider(stack),
         **alerting(stack),
-        **{f"grafana/dashboards/{name}": to_json(board) for name, board in boards.items()},
+        **stack.once("dashboards", lambda: _boards(stack)),
     }
     return carried(files, stack.earlier)
+
+
+def _boards(stack: Stack) -> dict[str, str]:
+    boards = dashboards(stack.catalog, stack.services)
+    return {f"grafana/dashboards/{name}": to_json(board) for name, board in boards.items()}

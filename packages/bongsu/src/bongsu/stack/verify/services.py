@@ -245,11 +245,12 @@ def _family(metric: str, metadata: Mapping[str, Any]) -> bool:
 def _missing(service: ResolvedService, missing: Sequence[Expected], live: set[str]) -> Line:
     first = missing[0]
     near = get_close_matches(first.metric, sorted(live), n=1, cutoff=0.8)
-    more = f" (+{len(missing) - 1})" if missing[1:] else ""
+    names = [e.metric for e in missing]
+    more = "".join(f", {name}" for name in names[1:3]) + (f" (+{len(names) - 3})" if names[3:] else "")
     signals = ", ".join(sorted(first.signals))
     if near:
         why = said(
-            f"{first.metric}{more} is not there; found {near[0]}",
+            f"{first.metric}{more} {'are' if more else 'is'} not there; found {near[0]}",
             f"{first.metric}{more} 메트릭이 없음. 비슷한 이름: {near[0]}",
         )
         fix = said(
@@ -257,7 +258,9 @@ def _missing(service: ResolvedService, missing: Sequence[Expected], live: set[st
             f"{near[0]}을(를) 뜻했나요? 애플리케이션이나 카탈로그의 신호 {signals}를 고치세요",
         )
     else:
-        why = said(f"{first.metric}{more} is not there", f"{first.metric}{more} 메트릭이 없음")
+        why = said(
+            f"{first.metric}{more} {'are' if more else 'is'} not there", f"{first.metric}{more} 메트릭이 없음"
+        )
         own = [name for name in sorted(live) if name.endswith(first.metric.rpartition("_")[2])][:3]
         hint_en = f"; it has {', '.join(own)}" if own else ""
         fix = said(

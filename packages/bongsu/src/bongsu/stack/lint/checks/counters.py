@@ -105,7 +105,7 @@ def increase_outlived(context: Context) -> Iterator[Finding]:
                 "채우지 못합니다",
                 _restarts(found[0])
                 if _RESTARTS in syntax.metrics(found[0])
-                else f"{condition_text(condition)}  # for: 0s",
+                else f"{_condition_text(condition)}  # for: 0s",
             )
 
 
@@ -117,7 +117,7 @@ def _restarts(call: Any) -> str:
     return f"{waiting}\nincrease({selector}[1h]) >= 3"
 
 
-def condition_text(condition: syntax.Condition) -> str:
+def _condition_text(condition: syntax.Condition) -> str:
     return f"{syntax.text(condition.subject)} {condition.op} {number(condition.value)}"
 
 

@@ -7,7 +7,6 @@ from promql_parser import AggModifierType, AggregateExpr, BinaryExpr, ParenExpr
 
 from bongsu.signals.quantities import number
 from bongsu.stack.lint import syntax
-from bongsu.stack.lint.checks.counters import condition_text
 from bongsu.stack.lint.model import Check, Context, Finding
 
 _STATES = {
@@ -244,7 +243,6 @@ def _is_selector(node: Any) -> bool:
     return hasattr(node, "matchers") and not isinstance(node, ParenExpr)
 
 
-__all__ = ["CHECKS", "condition_text"]
 CHECKS: tuple[Check, ...] = (
     per_state,
     free_memory,
