@@ -297,6 +297,18 @@ REFUSED = {
         "either start and end, or every",
     ),
     "maintenance without an end": ("maintenance: [{start: '2026-01-01T00:00:00Z'}]", "both start and end"),
+    "an objective of what has no events": (
+        "services: {s: {kind: fastapi, objectives: {o: {signal: memory, target: 99%}}}}",
+        "name a signal of the form ratio or quantile",
+    ),
+    "an objective of a quantile without a bound": (
+        "services: {s: {kind: fastapi, objectives: {o: {signal: latency_p95, target: 99%}}}}",
+        "add below: with one of the buckets' bounds",
+    ),
+    "an objective of an hour": (
+        "services: {s: {kind: fastapi, objectives: {o: {signal: error_ratio, target: 99%, period: 1h}}}}",
+        "give 1d or more",
+    ),
     "a runbook of no signal": (
         "services: {s: {kind: fastapi, runbooks: {eror_ratio: 'http://x'}}}",
         "did you mean 'error_ratio'?",

@@ -110,3 +110,13 @@ def test_a_rule_that_states_its_for_dates_the_first_bad_sample() -> None:
 def test_no_body_whatever_does_more_than_be_refused(body: bytes) -> None:
     with contextlib.suppress(IntakeError):
         alertmanager(body)
+
+
+def test_a_watchdog_that_fires_for_ever_is_nothing_to_act_on() -> None:
+    watchdog = {"alertname": "Watchdog", "severity": "none"}
+    alerts = [
+        {"status": "firing", "labels": labels, "startsAt": "2026-01-05T00:00:00Z"}
+        for labels in (watchdog, {"alertname": "Down", "severity": "critical", "job": "orders"})
+    ]
+    body = json.dumps({"version": "4", "status": "firing", "alerts": alerts}).encode()
+    assert [alert.name for alert in alertmanager(body)] == ["Down"]

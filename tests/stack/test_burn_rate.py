@@ -163,20 +163,6 @@ def test_a_bucket_is_not_found_where_a_dot_stands_for_any_character() -> None:
     assert not re.fullmatch(bucket_pattern(0.5), "0x5")
 
 
-@pytest.mark.parametrize(
-    ("objective", "said"),
-    [
-        ("{signal: memory, target: 99%}", "give a ratio or a quantile"),
-        ("{signal: latency_p95, target: 99%}", "say with 'below'"),
-        ("{signal: error_ratio, target: 99%, period: 1h}", "1d or more"),
-    ],
-)
-def test_an_objective_that_cannot_be_measured_is_refused(objective: str, said: str) -> None:
-    text = f"name: t\nservices: {{a: {{kind: fastapi, prefix: p, objectives: {{o: {objective}}}}}}}"
-    with pytest.raises(ValueError, match=said):
-        list(objectives_of(resolve(loads(text)).values()))
-
-
 @given(
     st.lists(st.tuples(st.floats(0, 1e6), st.integers(1, 20)), min_size=1, max_size=5),
 )

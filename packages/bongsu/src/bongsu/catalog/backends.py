@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bongsu.catalog.fields import Url
 from bongsu.catalog.secrets import Secret
@@ -51,12 +51,28 @@ class SignozSource(_Http):
     """Its API key."""
     via: Literal["http", "mcp"] = "http"
     """Over which of its two interfaces it is asked."""
+    command: str = ""
+    """The program of the MCP server, started as a child, which is told ``url`` as SigNoz' own address."""
+    args: tuple[str, ...] = ()
+    """What the program is started with."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """More of the program's environment, beside ``SIGNOZ_URL`` and ``SIGNOZ_API_KEY``; it inherits little."""
     timeout: Duration = 20.0
     """How long one query may take."""
 
+    @model_validator(mode="after")
+    def _command_of_mcp(self) -> "SignozSource":
+        if self.command and self.via != "mcp":
+            raise ValueError("command starts an MCP server; write via: mcp with it")
+        if (self.args or self.env) and not self.command:
+            raise ValueError(
+                "args and env belong to a command; name the program of the MCP server in command"
+            )
+        return self
+
 
 class DatadogSource(_Http):
-    """Datadog: metrics, traces and logs."""
+    """Datadog: metrics."""
 
     type: Literal["datadog"]
     site: Literal[
@@ -69,6 +85,8 @@ class DatadogSource(_Http):
         "ddog-gov.com",
     ] = "datadoghq.com"
     """The Datadog site that holds the account."""
+    url: Url | None = None
+    """Where its API is instead, without ``/api``: a proxy before it."""
     api_key: Secret
     """Its API key."""
     application_key: Secret

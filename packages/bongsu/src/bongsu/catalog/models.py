@@ -30,7 +30,17 @@ from bongsu.catalog.fields import Name, TimeOfDay, TimeZone, Url, Version, one_o
 from bongsu.catalog.people import DiscordIdentity, Owner, Rotation
 from bongsu.catalog.places import Host, Kubernetes, Placement, Retention, Scrape, Target
 from bongsu.catalog.secrets import Secret
-from bongsu.signals.model import Hours, Model, Severity, Signal, Text, Threshold
+from bongsu.signals.model import (
+    AnySignal,
+    Hours,
+    Model,
+    Quantile,
+    Ratio,
+    Severity,
+    Signal,
+    Text,
+    Threshold,
+)
 from bongsu.signals.quantities import Duration, Quantity
 
 __all__ = [
@@ -80,6 +90,9 @@ Thresholds = dict[str, dict[Severity, Threshold | Literal["none"]]]
 """Signal → severity → condition; ``none`` takes an inherited one away."""
 
 
+_SHORTEST_PERIOD = 86400.0
+
+
 class Objective(Model):
     """An SLO: ``target`` of events over ``period`` must be good by ``signal`` (a ratio or quantile)."""
 
@@ -91,6 +104,18 @@ class Objective(Model):
     """For a quantile: the value up to which an event is good. One of the histogram's buckets."""
     period: Duration = 30 * 86400.0
     """Over how long the target holds."""
+
+
+def unmeasurable(objective: Objective, signal: AnySignal) -> tuple[str, str] | None:
+    """Why ``objective`` cannot be measured by ``signal``, and what to do; None where it can."""
+    if not isinstance(signal, Ratio | Quantile):
+        what = f"{objective.signal!r} is a {signal.form}, which has no share of bad events"
+        return what, "name a signal of the form ratio or quantile"
+    if isinstance(signal, Quantile) and objective.below is None:
+        return "nothing says up to which value an event is good", "add below: with one of the buckets' bounds"
+    if objective.period < _SHORTEST_PERIOD:
+        return "the period is too short for an error budget", "give 1d or more"
+    return None
 
 
 class Kind(Model):

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bongsu.catalog.models import Objective
+from bongsu.catalog.models import Objective, unmeasurable
 from bongsu.catalog.resolve import ResolvedService
 from bongsu.signals.matchers import escape_regex
-from bongsu.signals.model import Quantile, Ratio, Severity
+from bongsu.signals.model import Severity
 from bongsu.signals.quantities import number
 from bongsu.signals.query import FleetQuery
 
@@ -54,13 +54,9 @@ class Slo:
     """The objective's signal, of this service alone."""
 
     def __post_init__(self) -> None:
-        signal, where = self.query.signal, f"objective {self.name!r} of {self.service!r}"
-        if not isinstance(signal, Ratio | Quantile):
-            raise ValueError(f"{where}: {self.query.name!r} is a {signal.form}; give a ratio or a quantile")
-        if isinstance(signal, Quantile) and self.objective.below is None:
-            raise ValueError(f"{where}: say with 'below' up to which value an event is good")
-        if self.objective.period < _DAY:
-            raise ValueError(f"{where}: the period must be 1d or more")
+        wrong = unmeasurable(self.objective, self.query.signal)
+        if wrong is not None:
+            raise ValueError(f"objective {self.name!r} of {self.service!r}: {': '.join(wrong)}")
 
     @property
     def budget(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from bongsu.catalog.errors import Problem, nearest
-from bongsu.catalog.models import Catalog, Kind, Service
+from bongsu.catalog.models import Catalog, Kind, Service, unmeasurable
 from bongsu.catalog.resolve import filled, kind_signals, placeholders
 from bongsu.catalog.tree import Node
 from bongsu.signals.model import AnySignal, Threshold
@@ -169,6 +169,10 @@ def _named(service: Service, name: str, signals: Mapping[str, AnySignal], root: 
             yield Problem(
                 place, f"there is no signal {objective.signal!r}", nearest(objective.signal, signals)
             )
+            continue
+        wrong = unmeasurable(objective, signals[objective.signal])
+        if wrong is not None:
+            yield Problem(root.at(("services", name, "objectives", objective_name)), *wrong)
     for section, names in (("runbooks", service.runbooks), ("active", service.active)):
         for signal_name in names.keys() - signals.keys():
             place = root.at(("services", name, section, signal_name), key=True)

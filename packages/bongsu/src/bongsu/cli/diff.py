@@ -106,7 +106,8 @@ def _diff(
     if any(urls.values()):
         asked = {name: url for name, url in urls.items() if url}
         status = max(
-            status, asyncio.run(_live(running(stack, asked, data.resolve(), tokens), asked, stat=stat))
+            status,
+            asyncio.run(_live(running(stack, asked, data.resolve(), tokens, local=False), asked, stat=stat)),
         )
     return status
 

@@ -40,8 +40,18 @@ class Running:
         return {path: text for group in made.values() for path, text in group.items()}
 
 
-def running(stack: "Stack", given: Mapping[str, str | None], data: Path, tokens: Sequence[str]) -> Running:
-    """What is asked, and where. A URL that is given wins over ``up``'s, and that over the catalog's."""
+def running(
+    stack: "Stack",
+    given: Mapping[str, str | None],
+    data: Path,
+    tokens: Sequence[str],
+    *,
+    local: bool = True,
+) -> Running:
+    """What is asked, and where. A URL that is given wins over ``up``'s, and that over the catalog's.
+
+    With ``local``, the systems of a local stack are taken to reach each other at the URLs that are given.
+    """
     from bongsu.stack.verify import Places
 
     state = _state(data)
@@ -57,7 +67,7 @@ def running(stack: "Stack", given: Mapping[str, str | None], data: Path, tokens:
         ("alertmanager", "alertmanager"),
         ("server", "bongsu"),
     ):
-        if given.get(name):
+        if given.get(name) and stack.place == "local" and local:
             addresses[system] = urlsplit(urls[name]).netloc
     stack = replace(stack, addresses=addresses)
     blackbox = (

@@ -1,13 +1,11 @@
 """``bongsu up``: the whole stack of a catalog on this machine."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,13 +71,16 @@ def up(
     from bongsu.processes import ProcessError
     from bongsu.stack.files import FilesError
 
-    loaded = load_or_exit(catalog, environment)
     data = data.resolve()
+    local = _Local(catalog, environment, data, ports, timeout)
+    loaded = load_or_exit(catalog, environment)
     try:
         if target == "compose":
-            _compose(loaded, data)
-            return
-        asyncio.run(_Local(catalog, environment, data, ports, timeout).run(loaded))
+            from bongsu.cli.up_compose import compose_up
+
+            compose_up(loaded, data)
+        else:
+            asyncio.run(local.run(loaded))
     except (ProcessError, FilesError, ValueError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -97,6 +98,8 @@ class _Local:
         self._auto = "auto" in ports
         self._timeout = timeout
         self._addresses: dict[str, str] = {}
+        # Before anything is made of it, so that no change is missed.
+        self._seen = _stamps(path, data)
 
     async def run(self, catalog: "Catalog") -> None:
         """1. Make the folders, tokens and files. 2. Start all. 3. Watch until told to stop. 4. Stop all."""
@@ -121,7 +124,7 @@ class _Local:
                 await starting
                 self._keep(stack, launches)
                 _table(supervisor, self._data)
-                await asyncio.gather(supervisor.watch(stopping), self._follow(supervisor, stack, stopping))
+                await asyncio.gather(supervisor.watch(stopping), self._follow(supervisor, stopping))
         finally:
             starting.cancel()
             waiting.cancel()
@@ -237,27 +240,30 @@ class _Local:
         }
         (self._data / STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
 
-    async def _follow(self, supervisor: "Supervisor", stack: "Stack", stopping: asyncio.Event) -> None:
+    async def _follow(self, supervisor: "Supervisor", stopping: asyncio.Event) -> None:
         """Render again when the catalog changes, and let who is concerned take it."""
         from bongsu.catalog import CatalogError, load
+        from bongsu.stack.files import FilesError
 
-        seen = _stamps(self._path, self._data)
         while not stopping.is_set():
-            await asyncio.wait({asyncio.ensure_future(stopping.wait())}, timeout=1.0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), 1.0)
             now = await asyncio.to_thread(_stamps, self._path, self._data)
-            if now == seen or stopping.is_set():
+            if now == self._seen or stopping.is_set():
                 continue
-            seen = now
+            self._seen = now
             try:
                 catalog = load(self._path, environment=self._environment)
-                changed = await asyncio.to_thread(self._make, self._stack(catalog))
-            except (CatalogError, click.ClickException, ValueError) as error:
+                stack = await asyncio.to_thread(self._stack, catalog)
+                changed = await asyncio.to_thread(self._make, stack)
+            except (CatalogError, FilesError, click.ClickException, ValueError) as error:
                 text = error.message if isinstance(error, click.ClickException) else str(error)
                 click.echo(
                     say(f"the change is not taken: {text}", f"변경을 반영하지 않았습니다: {text}"), err=True
                 )
                 continue
             await supervisor.reload(changed)
+            _tell_others({launch.system for launch in self._plan(stack)[0]}, supervisor)
             names = ", ".join(sorted(changed)) or say("nothing", "없음")
             click.echo(
                 say(f"the catalog changed; reloaded: {names}", f"카탈로그 변경 반영: {names}"), err=True
@@ -330,6 +336,20 @@ def _tell_missing(missing: "Sequence[Missing]") -> None:
         )
 
 
+def _tell_others(wanted: set[str], supervisor: "Supervisor") -> None:
+    """A changed catalog may ask for other programs than those that run."""
+    others = sorted(wanted ^ {child.system for child in supervisor.children})
+    if others:
+        names = ", ".join(others)
+        click.echo(
+            say(
+                f"  {names}: started or stopped only when bongsu up is started anew",
+                f"  {names}: bongsu up을 다시 시작해야 반영됩니다",
+            ),
+            err=True,
+        )
+
+
 def _tell_change(child: "Child") -> None:
     words = {
         "starting": ("starting", "시작하는 중"),
@@ -349,44 +369,3 @@ def _table(supervisor: "Supervisor", data: Path) -> None:
     if token.exists():
         click.echo(say(f"sign in with the token in {token}", f"로그인 토큰: {token}"))
     click.echo(say(f"logs: {data / 'logs'}; Ctrl-C ends all", f"로그: {data / 'logs'}; Ctrl-C로 모두 종료"))
-
-
-def _compose(catalog: "Catalog", data: Path) -> None:
-    """``docker compose up -d`` in the rendered folder."""
-    from bongsu.stack.files import sync
-    from bongsu.stack.model import Stack
-    from bongsu.stack.targets import render
-
-    stack = Stack(catalog, "compose")
-    made = render(stack)
-    if "compose" not in made:
-        raise click.ClickException(
-            say("no Compose file is generated by this version", "이 버전은 Compose 파일을 만들지 않습니다")
-        )
-    tell_report(judged(stack, made))
-    folder = data / "compose"
-    sync(made, folder, force=True)
-    docker = shutil.which("docker")
-    if docker is None:
-        raise click.ClickException(
-            say(
-                f"docker is not installed; the files are in {folder}",
-                f"docker가 설치되어 있지 않습니다. 파일은 {folder}에 있습니다",
-            )
-        )
-    for arguments, why in (
-        (["compose", "version"], say("docker has no compose plugin", "docker에 compose 플러그인이 없습니다")),
-        (["info"], say("the Docker daemon does not answer", "Docker 데몬이 응답하지 않습니다")),
-    ):
-        if _docker(docker, arguments, folder, quiet=True):
-            raise click.ClickException(
-                f"{why}; " + say(f"the files are in {folder}", f"파일은 {folder}에 있습니다")
-            )
-    sys.exit(_docker(docker, ["compose", "up", "--detach", "--wait"], folder, quiet=False))
-
-
-def _docker(docker: str, arguments: Sequence[str], folder: Path, *, quiet: bool) -> int:
-    output = subprocess.DEVNULL if quiet else None
-    return subprocess.run(  # noqa: S603 - docker, with arguments of ours
-        [docker, *arguments], cwd=folder, stdout=output, stderr=output, check=False
-    ).returncode

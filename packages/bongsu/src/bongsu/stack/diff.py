@@ -10,8 +10,8 @@ from typing import Any, Literal
 from bongsu.signals.quantities import parse_duration
 from bongsu.stack.check import promql
 from bongsu.stack.check.shapes import load
-from bongsu.stack.files import _digest as digest
-from bongsu.stack.files import _read_manifest as read_manifest
+from bongsu.stack.files import digest
+from bongsu.stack.files import read_manifest
 
 How = Literal["new", "changed", "removed", "same"]
 

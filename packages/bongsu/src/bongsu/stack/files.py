@@ -59,7 +59,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
 
 def earlier(folder: Path) -> dict[str, str]:
     """Path → text of what an earlier render wrote to ``folder`` and is still there."""
-    names = (name for group in _read_manifest(folder).values() for name in group)
+    names = (name for group in read_manifest(folder).values() for name in group)
     return {name: _text(folder / name) for name in names if (folder / name).is_file()}
 
 
@@ -70,11 +70,11 @@ def sync(targets: Mapping[str, Mapping[str, str]], folder: Path, *, force: bool 
     ``force``. 3. Name the new files in the manifest, so that an interrupted run can be repeated. 4. Write
     them. 5. Remove what these targets no longer have, unless changed by hand. 6. Keep the manifest.
     """
-    earlier = _read_manifest(folder)
+    earlier = read_manifest(folder)
     files = {path: text for group in targets.values() for path, text in group.items()}
     known = {path for group in earlier.values() for path in group}
     _refuse_foreign(files, known, folder, force=force)
-    now = {target: {path: _digest(text) for path, text in group.items()} for target, group in targets.items()}
+    now = {target: {path: digest(text) for path, text in group.items()} for target, group in targets.items()}
     gone = {p: d for t in targets for p, d in earlier.get(t, {}).items() if p not in files}
     _write_manifest(_merged(earlier, now), folder)
     result = _compared(files, folder)
@@ -117,11 +117,11 @@ def _compared(files: Mapping[str, str], folder: Path) -> Written:
     return result
 
 
-def _remove(path: str, digest: str, folder: Path, result: Written) -> None:
+def _remove(path: str, written: str, folder: Path, result: Written) -> None:
     where = folder / path
     if not where.is_file():
         return
-    if _digest(_text(where)) != digest:
+    if digest(_text(where)) != written:
         result.kept.append(path)
         return
     where.unlink()
@@ -132,7 +132,7 @@ def _remove(path: str, digest: str, folder: Path, result: Written) -> None:
         (folder / parent).rmdir()
 
 
-def _read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.exists():
         return {}
@@ -157,5 +157,5 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
