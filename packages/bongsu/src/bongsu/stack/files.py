@@ -81,9 +81,9 @@ def sync(targets: Mapping[str, Mapping[str, str]], folder: Path, *, force: bool 
     write(files, folder)
     later = {**earlier, **now}
     used = {path for group in later.values() for path in group}
-    for path, digest in sorted(gone.items()):
+    for path, written in sorted(gone.items()):
         if path not in used:
-            _remove(path, digest, folder, result)
+            _remove(path, written, folder, result)
     _write_manifest(later, folder)
     return result
 
