@@ -10,8 +10,7 @@ from typing import Any, Literal
 from bongsu.signals.quantities import parse_duration
 from bongsu.stack.check import promql
 from bongsu.stack.check.shapes import load
-from bongsu.stack.files import digest
-from bongsu.stack.files import read_manifest
+from bongsu.stack.files import digest, read_manifest
 
 How = Literal["new", "changed", "removed", "same"]
 
