@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -19,6 +20,8 @@ from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Series, SourceError
 from tests import live_servers
 from tests.cli.conftest import Run, application, call, eventually
+from tests.signals.signoz_evaluator import Series as Recorded
+from tests.sources.fakes import signoz as fakes
 
 CATALOG = """\
 name: team
@@ -75,6 +78,40 @@ def test_a_prometheus_that_does_not_answer(run: Run) -> None:
     assert "http://127.0.0.1:1/api/v1/query_range" in result.output
     assert "is it running" in result.output
     assert "longer --step" in run("query", "orders", "memory", "--step", "1ms").output
+
+
+SIGNOZ = "cloud: {type: signoz, url: 'URL', token: {env: TEAM_KEY}}"
+
+
+@pytest.mark.skipif(not fakes.SPEC.exists(), reason=f"CONTRACT NOT CHECKED: SigNoz's is not at {fakes.SPEC}")
+def test_another_source_is_asked_directly_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM_KEY", fakes.KEY)
+    at = np.arange(time.time() - 3600, time.time(), 30)
+    disk = Recorded("disk", {"service.name": "orders", "mount": "/"}, at.astype(int) * 1000, at * 0 + 0.97)
+    with fakes.signoz(fakes.Signoz(series=[disk])) as server:
+        write(SIGNOZ.replace("URL", server.url))
+        drawn = run("query", "orders", "disk", "--since", "30m")
+        monkeypatch.setenv("TEAM_KEY", "a-wrong-key")
+        refused = run("query", "orders", "disk")
+        monkeypatch.delenv("TEAM_KEY")
+        unset = run("query", "orders", "disk")
+    assert drawn.exit_code == 0, drawn.output
+    assert "97%" in drawn.output
+    assert "source cloud" in drawn.output
+    assert refused.exit_code == 1
+    assert "HTTP 401: invalid api key; check the token of the source" in refused.output
+    assert "a-wrong-key" not in refused.output
+    assert "cloud: the secret in environment variable TEAM_KEY is not set" in unset.output
+
+
+def test_a_source_without_metrics_names_one_that_has_them(run: Run) -> None:
+    write(
+        "prom: {type: prometheus, url: 'http://127.0.0.1:1'}, logs: {type: loki, url: 'http://127.0.0.1:1'}"
+    )
+    result = run("query", "orders", "disk", "--source", "logs")
+    assert result.exit_code == 1
+    assert "the source logs (loki) has no metrics" in result.output
+    assert "--source prom" in result.output
 
 
 def test_a_running_server_is_asked_for_what_it_keeps(run: Run, tmp_path: Path) -> None:

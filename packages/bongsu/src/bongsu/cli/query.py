@@ -19,7 +19,6 @@ from bongsu.cli.choosing import known, service_of, signal_name
 
 if TYPE_CHECKING:
     from bongsu.catalog import Catalog
-    from bongsu.catalog.models import PrometheusSource
     from bongsu.cli.chart import Plot
     from bongsu.signals.query import FleetQuery
 
@@ -127,22 +126,21 @@ async def _answer(
     span: tuple[float, float, float],
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """From a Prometheus itself; whatever else there is, from the running server."""
-    from bongsu.catalog.models import PrometheusSource
+    """From the source itself; what the embedded store holds, from the running server."""
+    from bongsu.catalog.models import EmbeddedSource
 
     spec = catalog.sources.get(source)
-    if isinstance(spec, PrometheusSource):
-        return await _from_prometheus(source, spec, asked, span)
-    return await _from_server(catalog, asked, span, options)
+    if spec is None or isinstance(spec, EmbeddedSource):
+        return await _from_server(catalog, asked, span, options)
+    return await _from_source(catalog, source, asked, span)
 
 
-async def _from_prometheus(
-    name: str, spec: "PrometheusSource", asked: "FleetQuery", span: tuple[float, float, float]
+async def _from_source(
+    catalog: "Catalog", name: str, asked: "FleetQuery", span: tuple[float, float, float]
 ) -> dict[str, Any]:
-    from bongsu.catalog.secrets import SecretError
     from bongsu.query_api import MAX_STEPS, answer, times
     from bongsu.sources.base import SourceError
-    from bongsu.sources.prometheus import PrometheusSource as Source
+    from bongsu.sources.opening import open_sources
 
     if (span[1] - span[0]) / span[2] > MAX_STEPS:
         raise _QueryError(
@@ -151,20 +149,37 @@ async def _from_prometheus(
                 f"값이 {MAX_STEPS}개를 넘습니다. --step을 늘리세요",
             )
         )
+    alone = catalog.model_copy(update={"sources": {name: catalog.sources[name]}})
+    source = open_sources(alone, None).members[name]
     try:
-        token = spec.token.reveal() if spec.token else None
-        source = Source(name, spec.url, token=token, timeout=spec.timeout)
-        try:
-            found = await source.range(asked, *span)
-        finally:
-            await source.aclose()
-    except (SourceError, SecretError) as error:
-        hint = say(
-            "is it running, and is the url of the source right?",
-            "실행 중인지, 소스의 url이 맞는지 확인하세요",
-        )
-        raise _QueryError(f"{error}; {hint}" if "no answer" in str(error) else str(error)) from None
+        if "metrics" not in source.capabilities:
+            raise _QueryError(_no_metrics(catalog, name))
+        found = await source.range(asked, *span)
+    except SourceError as error:
+        raise _QueryError(f"{error}{_hint(str(error))}") from None
+    finally:
+        await source.aclose()
     return answer(asked, next(iter(asked.services)), name, found, times(*span))
+
+
+def _no_metrics(catalog: "Catalog", name: str) -> str:
+    kind = catalog.sources[name].type
+    others = [n for n, s in catalog.sources.items() if s.type not in ("loki", "tempo", "jaeger")]
+    instead = f"--source {others[0]}" if others else "type: prometheus"
+    return say(
+        f"the source {name} ({kind}) has no metrics, of which signals are made; ask another one: {instead}",
+        f"소스 {name}({kind})에는 신호를 만들 메트릭이 없습니다. 다른 소스를 쓰세요: {instead}",
+    )
+
+
+def _hint(error: str) -> str:
+    if "no answer" not in error and "no session" not in error:
+        return ""
+    hint = say(
+        "is it running, and is the url of the source right?",
+        "실행 중인지, 소스의 url이 맞는지 확인하세요",
+    )
+    return f"; {hint}"
 
 
 async def _from_server(

@@ -32,10 +32,11 @@ def instant_samples(query: FleetQuery, answers: Iterable[Answer]) -> list[Sample
     signal says ``absent: ignore``, nothing is said of it.
     """
     service_of = _resolver(query)
+    apart = bool(query.signal.by)
     samples = [
-        Sample(service, answer.value, by_labels(query, answer.labels))
-        for answer in answers
-        if (service := service_of(answer.labels)) is not None
+        Sample(service, value, by_labels(query, labels) if apart else {})
+        for _, labels, value in answers
+        if (service := service_of(labels)) is not None
     ]
     if isinstance(query.signal, Presence) and query.signal.absent == "alert":
         known = {sample.service for sample in samples}
@@ -50,26 +51,45 @@ def range_series(query: FleetQuery, times: Sequence[float], answers: Iterable[An
     An answer that is NaN itself is ``NOT_A_NUMBER``, which ``answered`` tells from none. Answers that share
     one dict of labels are the quicker to sort in.
     """
-    position = {round(time * 1000): i for i, time in enumerate(times)}
-    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[float]] = {}
-    service_of = _resolver(query)
-    labels: dict[str, str] | None = None
-    row: list[float] | None = None
-    for answer in answers:
-        if answer.labels is not labels:
-            labels = answer.labels
-            service = service_of(labels)
-            row = None
-            if service is not None:
-                key = service, tuple(by_labels(query, labels).items())
-                row = found.get(key)
-        i = position.get(round(answer.time * 1000))
-        if service is None or i is None:
-            continue
-        if row is None:
-            row = found.setdefault(key, [math.nan] * len(times))
-        row[i] = answer.value if answer.value == answer.value else NOT_A_NUMBER
-    return [Series(service, list(times), values, dict(labels)) for (service, labels), values in found.items()]
+    table = Table(query, times)
+    table.add(answers)
+    return table.series()
+
+
+class Table:
+    """``range_series`` of answers that come in parts."""
+
+    def __init__(self, query: FleetQuery, times: Sequence[float]) -> None:
+        self._query, self._times = query, times
+        self._position = {round(time * 1000): i for i, time in enumerate(times)}
+        self._found: dict[tuple[str, tuple[tuple[str, str], ...]], list[float]] = {}
+        self._service_of = _resolver(query)
+
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Sort a part in."""
+        labels: dict[str, str] | None = None
+        row: list[float] | None = None
+        for answer in answers:
+            if answer.labels is not labels:
+                labels = answer.labels
+                service = self._service_of(labels)
+                row = None
+                if service is not None:
+                    key = service, tuple(by_labels(self._query, labels).items())
+                    row = self._found.get(key)
+            i = self._position.get(round(answer.time * 1000))
+            if service is None or i is None:
+                continue
+            if row is None:
+                row = self._found.setdefault(key, [math.nan] * len(self._times))
+            row[i] = answer.value if answer.value == answer.value else NOT_A_NUMBER
+
+    def series(self) -> list[Series]:
+        """All that was sorted in."""
+        return [
+            Series(service, list(self._times), values, dict(labels))
+            for (service, labels), values in self._found.items()
+        ]
 
 
 def answered(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -82,6 +102,10 @@ def answered(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 def _resolver(query: FleetQuery) -> Callable[[dict[str, str]], str | None]:
     """``query.service_of`` for many rows, with its index built once."""
     names = query.identity
+    if len(names) == 1:
+        [name] = names
+        only = {labels[name]: service for service, labels in query.services.items()}
+        return lambda labels: only.get(labels.get(name, ""))
     index = {tuple(labels[n] for n in names): service for service, labels in query.services.items()}
     return lambda labels: index.get(tuple(labels.get(n, "") for n in names))
 

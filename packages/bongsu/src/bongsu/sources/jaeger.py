@@ -1,17 +1,20 @@
 """Jaeger 2: traces and who calls whom, by its query service's API v3."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx2
 
 from bongsu.sources.base import Capability, Edge, Source, SourceError, Span
-from bongsu.sources.http import Backend, bearer
-from bongsu.sources.traces import spans_of, within
+from bongsu.sources.http import Backend, bearer, excerpt
+from bongsu.sources.traces import read_all, spans_of, within
 
 TRACES = 200
 """Most traces of a service that are read for one question."""
+SERVICES = 100
+"""Most services that are asked for one question that names none."""
 SPANS_A_TRACE = 8
 """What a trace is taken to have, when a limit of spans is made one of traces."""
 
@@ -47,20 +50,23 @@ class JaegerSource(Source):
     async def spans(
         self, start: float, end: float, *, services: Sequence[str] = (), limit: int
     ) -> list[Span]:
-        names = services or await self._services()
+        names = services or (await self._services())[:SERVICES]
         if not names:
             return []
         traces = max(1, min(TRACES, limit // SPANS_A_TRACE // len(names)))
-        read = await asyncio.gather(*(self._find(name, start, end, traces) for name in names))
-        found = {(span.trace_id, span.span_id): span for spans in read for span in spans}
+        read = await asyncio.gather(
+            *(self._find(name, start, end, traces) for name in names), return_exceptions=True
+        )
+        found = {(span.trace_id, span.span_id): span for span in read_all(read)}
         return within(list(found.values()), start, end, services, limit)
 
     async def trace(self, trace_id: str) -> list[Span]:
         path = f"api/v3/traces/{trace_id}"
-        if not trace_id.isalnum():
+        if not re.fullmatch("[0-9A-Fa-f]{1,32}", trace_id):
             raise SourceError(f"{self._name}: {trace_id[:40]!r} is no trace id")
         status, document = await self._backend.ask("GET", path, "trace")
-        return [] if status == 404 else self._spans(path, status, document)
+        own = trace_id.lower().zfill(32)
+        return [span for span in self._spans(path, "trace", status, document) if span.trace_id == own]
 
     async def topology(self, start: float, end: float) -> list[Edge]:
         path = "api/v3/dependencies"
@@ -88,16 +94,20 @@ class JaegerSource(Source):
             "query.searchDepth": str(traces),
         }
         status, document = await self._backend.ask("GET", path, "traces", params=params)
-        # A service of which nothing was stored is not found.
-        return [] if status == 404 else self._spans(path, status, document)
+        return self._spans(path, "traces", status, document)
 
-    def _spans(self, path: str, status: int, document: object) -> list[Span]:
-        if status != 200 or not isinstance(document, dict):
-            raise self._backend.error(path, f"HTTP {status}, not a trace")
+    def _spans(self, path: str, what: str, status: int, document: object) -> list[Span]:
+        if status == 404 and isinstance(document, dict):
+            # Jaeger's own answer for a trace, or a service, of which nothing is stored.
+            return []
+        if status != 200:
+            raise self._backend.refusal(path, what, status, document)
+        if not isinstance(document, dict):
+            raise self._backend.error(path, f"{what}: not a JSON answer: {excerpt(document)}")
         try:
-            return spans_of(document.get("result", document))
+            return spans_of(document.get("result") or document)
         except ValueError as error:
-            raise self._backend.error(path, str(error)) from None
+            raise self._backend.error(path, f"{what}: {error}") from None
 
 
 def _time(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Loki: logs, by LogQL over ``/loki/api/v1/query_range``."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,34 +62,40 @@ class LokiSource(Source):
             asked = [f'{stream} | detected_level=~"error|fatal|critical"', f"{stream} |~ `{_FAILING}`"]
         answers = await asyncio.gather(*(self._pages(query, start, end, limit) for query in asked))
         found = {
-            (r.time, r.service, r.body): r
+            (at, r.service, r.body): r
             for records in answers
-            for r in records
+            for at, r in records
             if not errors_only or telling(r.severity)
         }
-        return sorted(found.values(), key=lambda r: (r.time, r.service, r.body))[-limit:]
+        return [record for _, record in sorted(found.items(), key=lambda one: one[0])][-limit:]
 
     def _stream(self, services: Sequence[str]) -> str:
         if not services:
             return f'{{{self._label}=~".+"}}'
         names = "|".join(escape_regex(name) for name in services)
-        return f"{{{self._label}=~`{names}`}}"
+        return f"{{{self._label}=~{json.dumps(names, ensure_ascii=False)}}}"
 
-    async def _pages(self, query: str, start: float, end: float, limit: int) -> list[LogRecord]:
-        """The newest ``limit`` lines, newest first, page by page."""
-        found: list[LogRecord] = []
-        seen: set[tuple[int, str]] = set()
-        until = round(end * 1e9)
+    async def _pages(self, query: str, start: float, end: float, limit: int) -> list[tuple[int, LogRecord]]:
+        """The newest ``limit`` lines and their nanoseconds, page by page."""
+        first, until = round(start * 1e9), round(end * 1e9)
+        found: dict[tuple[int, str, tuple[tuple[str, str], ...]], LogRecord] = {}
+        again = 0
         while len(found) < limit:
-            page = await self._page(query, round(start * 1e9), until, min(PAGE, limit - len(found)))
-            fresh = [(at, labels, line) for at, labels, line in page if (at, line) not in seen]
-            seen |= {(at, line) for at, _, line in fresh}
-            found += [self._record(at, labels, line) for at, labels, line in fresh]
-            if len(page) < min(PAGE, limit) or not fresh:
+            size = min(PAGE, limit - len(found) + again)
+            page = await self._page(query, first, until, size)
+            before = len(found)
+            for at, labels, line in page:
+                if first <= at < until:
+                    found.setdefault(
+                        (at, line, tuple(sorted(labels.items()))), self._record(at, labels, line)
+                    )
+            if len(page) < size or len(found) == before:
                 break
             # The end of a range is exclusive: lines of the same nanosecond are asked for again.
-            until = min(at for at, _, _ in fresh) + 1
-        return found
+            oldest = min(at for at, _, _ in found)
+            again = sum(at == oldest for at, _, _ in found)
+            until = oldest + 1
+        return [(at, record) for (at, _, _), record in found.items()]
 
     async def _page(
         self, query: str, start: int, end: int, limit: int

@@ -1,22 +1,56 @@
 """Prometheus and what speaks its HTTP API: Mimir, Thanos, VictoriaMetrics."""
 
-from collections.abc import Iterator
-from typing import Any
+import weakref
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote_plus, urlencode
 
 import httpx2
+import msgspec
 import structlog
 
 from bongsu.signals import promql
 from bongsu.signals.query import FleetQuery
 from bongsu.signals.sql import Steps
-from bongsu.sources.answers import Answer, instant_samples, range_series
+from bongsu.sources.answers import Answer, Table, instant_samples
 from bongsu.sources.base import Capability, Sample, Series, Source, SourceError
 from bongsu.sources.http import Backend, bearer, excerpt
 
 MAX_POINTS = 11_000
 """Prometheus refuses a range query with more steps; longer ones are asked in parts."""
+MOST_VALUES = 250_000
+"""So many values are asked for at once, were there one for each service and step: about 8 MB of answer."""
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 _log = structlog.get_logger(__name__)
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """One series of an answer; a native histogram has no value."""
+
+    metric: dict[str, str] = {}
+    value: tuple[float, str] | None = None
+    values: list[tuple[float, str]] = []
+
+
+class _Data(msgspec.Struct, frozen=True, rename="camel"):
+    result_type: str
+    result: msgspec.Raw
+
+
+class _Body(msgspec.Struct, frozen=True, rename="camel"):
+    status: str
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    error_type: str | None = None
+    error: str | None = None
+    warnings: list[str] | None = None
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_DATA = msgspec.json.Decoder(_Data)
+_ROWS = msgspec.json.Decoder(list[_Row])
+_SCALAR = msgspec.json.Decoder(tuple[float, str])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class PrometheusSource(Source):
@@ -41,6 +75,7 @@ class PrometheusSource(Source):
     ) -> None:
         self._name = name
         self._native = native_histograms
+        self._compiled: dict[int, tuple[weakref.ref[FleetQuery], str]] = {}
         self._backend = Backend(
             name,
             url,
@@ -61,87 +96,87 @@ class PrometheusSource(Source):
         """The signal's value for each service that has one; *presence* answers for every service."""
         if not query.services:
             return []
-        form = {"query": self._compile(query), "time": f"{at:.3f}"}
-        result = await self._ask("api/v1/query", form, query.name, "vector")
-        answers = [
-            Answer(at, _labels(row), value) for row in result for _, value in self._points(row, query.name)
-        ]
+        rows = await self._ask("api/v1/query", query, {"time": f"{at:.3f}"}, "vector")
+        answers = (
+            Answer(at, row.metric, value) for row in rows for _, value in self._points(row, query.name)
+        )
         return instant_samples(query, answers)
 
     async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
         """The signal's values at ``start``, ``start + step`` … ``end`` for each service that has any."""
         if not query.services:
             return []
-        expression = self._compile(query)
         try:
             millis = Steps(start, end, step).millis
         except ValueError as error:
             raise SourceError(f"{self._name}: {query.name}: {error}") from error
-        answers: list[Answer] = []
-        for first in range(0, len(millis), MAX_POINTS):
-            part = millis[first : first + MAX_POINTS]
-            form = {
-                "query": expression,
+        table = Table(query, [ms / 1000 for ms in millis])
+        size = max(1, min(MAX_POINTS, MOST_VALUES // len(query.services)))
+        for first in range(0, len(millis), size):
+            part = millis[first : first + size]
+            times = {
                 "start": f"{part[0] / 1000:.3f}",
                 "end": f"{part[-1] / 1000:.3f}",
                 "step": f"{millis.step / 1000:.3f}",
             }
-            for row in await self._ask("api/v1/query_range", form, query.name, "matrix"):
-                labels = _labels(row)
-                answers += [Answer(at, labels, value) for at, value in self._points(row, query.name)]
-        return range_series(query, [ms / 1000 for ms in millis], answers)
+            for row in await self._ask("api/v1/query_range", query, times, "matrix"):
+                table.add(Answer(at, row.metric, value) for at, value in self._points(row, query.name))
+        return table.series()
 
-    def _compile(self, query: FleetQuery) -> str:
+    def _parameter(self, query: FleetQuery) -> str:
+        """The expression of ``query`` as a form parameter, kept while the query is: a fleet's is long."""
+        number = id(query)
+        kept = self._compiled.get(number)
+        if kept is not None and kept[0]() is query:
+            return kept[1]
         try:
-            return promql.compile(query, native_histograms=self._native)
+            expression = promql.compile(query, native_histograms=self._native)
         except ValueError as error:
             raise SourceError(f"{self._name}: {query.name}: {error}") from error
+        parameter = f"query={quote_plus(expression)}"
+        gone = weakref.ref(query, lambda _: self._compiled.pop(number, None))
+        self._compiled[number] = gone, parameter
+        return parameter
 
-    async def _ask(self, path: str, form: dict[str, str], what: str, kind: str) -> list[dict[str, Any]]:
-        status, body = await self._backend.ask("POST", path, what, data=form)
-        if not isinstance(body, dict) or "status" not in body:
-            raise self._backend.error(path, f"{what}: HTTP {status}, not an API answer: {excerpt(body)}")
-        if body["status"] != "success":
-            detail = f"{body.get('errorType', 'error')}: {body.get('error', 'no reason given')}"
-            raise self._backend.error(path, f"{what}: HTTP {status}: {detail}")
-        for warning in body.get("warnings") or ():
-            _log.warning("source.warning", source=self._name, query=what, warning=warning)
-        return self._rows(body.get("data"), path, what, kind)
-
-    def _points(self, row: dict[str, Any], what: str) -> Iterator[tuple[float, float]]:
-        """The times and values of a row."""
-        points = [row["value"]] if "value" in row else row.get("values", ())
+    async def _ask(self, path: str, query: FleetQuery, times: Mapping[str, str], kind: str) -> list[_Row]:
+        form = f"{self._parameter(query)}&{urlencode(times)}".encode()
+        status, answer = await self._backend.ask_bytes("POST", path, query.name, content=form, headers=_FORM)
         try:
-            for at, text in points:
-                yield float(at), _number(text)
-        except (TypeError, ValueError):
+            body = _BODY.decode(answer)
+        except _UNREADABLE:
+            text = excerpt(answer[:1000].decode(errors="replace"))
+            raise self._error(path, query, f"HTTP {status}, not an API answer: {text}") from None
+        if body.status != "success":
+            detail = f"{body.error_type or 'error'}: {body.error or 'no reason given'}"
+            raise self._error(path, query, f"HTTP {status}: {detail}")
+        for warning in body.warnings or ():
+            _log.warning("source.warning", source=self._name, query=query.name, warning=warning)
+        return self._rows(body.data, path, query, kind)
+
+    def _rows(self, answer: msgspec.Raw, path: str, query: FleetQuery, kind: str) -> list[_Row]:
+        try:
+            data = _DATA.decode(answer)
+        except _UNREADABLE:
+            raise self._error(path, query, "an answer without a result") from None
+        try:
+            if data.result_type == "scalar":
+                return [_Row(value=_SCALAR.decode(data.result))]
+            if data.result_type == kind:
+                return _ROWS.decode(data.result)
+        except _UNREADABLE as error:
+            raise self._error(path, query, f"an answer whose rows are no series: {error}") from None
+        found = data.result_type
+        raise self._error(path, query, f"the expression gives a {found}, where a {kind} is needed")
+
+    def _points(self, row: _Row, what: str) -> Iterator[tuple[float, float]]:
+        """The times and values of a row, which are written as text: ``NaN``, ``+Inf`` and ``-Inf`` too."""
+        try:
+            for at, text in row.values if row.value is None else (row.value,):
+                yield at, float(text)
+        except ValueError:
             raise self._backend.error(
                 "api/v1", f"{what}: an answer with values that are no numbers"
             ) from None
 
-    def _rows(self, data: Any, path: str, what: str, kind: str) -> list[dict[str, Any]]:
-        if not isinstance(data, dict) or not isinstance(data.get("result"), list):
-            raise self._backend.error(path, f"{what}: an answer without a result")
-        found = data.get("resultType")
-        if found == "scalar":
-            return [{"metric": {}, "value": data["result"]}]
-        if found != kind:
-            raise self._backend.error(
-                path, f"{what}: the expression gives a {found}, where a {kind} is needed"
-            )
-        if not all(
-            isinstance(row, dict) and isinstance(row.get("metric", {}), dict) for row in data["result"]
-        ):
-            raise self._backend.error(path, f"{what}: an answer whose rows are no series")
-        return list(data["result"])
-
-
-def _labels(row: dict[str, Any]) -> dict[str, str]:
-    return {str(name): str(value) for name, value in row.get("metric", {}).items()}
-
-
-def _number(text: Any) -> float:
-    """Prometheus writes values as strings, with ``NaN``, ``+Inf`` and ``-Inf``."""
-    if not isinstance(text, str):
-        raise ValueError(text)
-    return float(text)
+    def _error(self, path: str, query: FleetQuery, text: str) -> SourceError:
+        return self._backend.error(path, f"{query.name}: {text}")

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 
 import httpx2
 
 from bongsu.sources.base import Capability, Source, SourceError, Span
-from bongsu.sources.http import Backend, bearer
-from bongsu.sources.traces import spans_of, within
+from bongsu.sources.http import Backend, bearer, excerpt
+from bongsu.sources.traces import read_all, spans_of, within
 
 TRACES = 100
 """Most traces that are read for one question: each is a request of its own."""
@@ -56,20 +57,23 @@ class TempoSource(Source):
             self._search(failed, start, end, max(1, traces // 4)), self._search(every, start, end, traces)
         )
         wanted = list(dict.fromkeys(trace_id for ids in found for trace_id in ids))[:traces]
-        read = await asyncio.gather(*(self.trace(trace_id) for trace_id in wanted))
-        return within([span for spans in read for span in spans], start, end, services, limit)
+        read = await asyncio.gather(*(self.trace(trace_id) for trace_id in wanted), return_exceptions=True)
+        return within(read_all(read), start, end, services, limit)
 
     async def trace(self, trace_id: str) -> list[Span]:
         path, what = f"api/v2/traces/{trace_id}", "trace"
-        if not trace_id.isalnum():
+        if not re.fullmatch("[0-9A-Fa-f]{1,32}", trace_id):
             raise SourceError(f"{self._name}: {trace_id[:40]!r} is no trace id")
         status, document = await self._backend.ask("GET", path, what)
         if status == 404:
             return []
-        if status != 200 or not isinstance(document, dict):
-            raise self._backend.error(path, f"{what}: HTTP {status}, not a trace")
+        if status != 200:
+            raise self._backend.refusal(path, what, status, document)
+        if not isinstance(document, dict):
+            raise self._backend.error(path, f"{what}: not a JSON answer: {excerpt(document)}")
+        own = trace_id.lower().zfill(32)
         try:
-            return spans_of(document.get("trace", document))
+            return [s for s in spans_of(document.get("trace") or document) if s.trace_id == own]
         except ValueError as error:
             raise self._backend.error(path, f"{what}: {error}") from None
 
@@ -78,6 +82,7 @@ class TempoSource(Source):
         params = {"q": query, "start": int(start), "end": max(int(end), int(start) + 1), "limit": limit}
         document = await self._backend.json("GET", "api/search", "traces", params=params)
         try:
-            return [str(row["traceID"]) for row in document.get("traces") or ()]
+            found = [str(row["traceID"]) for row in document.get("traces") or ()]
         except (AttributeError, KeyError, TypeError):
             raise self._backend.error("api/search", "traces: an answer that is no list of traces") from None
+        return [trace_id for trace_id in found if re.fullmatch("[0-9A-Fa-f]{1,32}", trace_id)]
