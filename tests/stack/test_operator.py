@@ -69,8 +69,9 @@ def test_observer_is_scraped_as_its_team_asks() -> None:
     [("reviewmaps-server", "http", "/metrics"), ("ojeomneo-server", "fiber", "/ojeomneo/metrics")],
 )
 def test_a_go_service_is_scraped_at_its_own_port_and_path(service: str, port: str, path: str) -> None:
-    endpoint = one(rendered("reviewmaps", "operator"), "ServiceMonitor", service)["spec"]["endpoints"][0]
-    assert (endpoint["port"], endpoint["path"]) == (port, path)
+    switched_on = values(rendered("reviewmaps", "operator"), service)["serviceMonitor"]
+    assert switched_on["enabled"] is True
+    assert (switched_on["port"], switched_on["path"]) == (port, path)
 
 
 def test_the_job_is_the_name_by_which_the_rules_ask() -> None:

@@ -9,6 +9,7 @@ import click
 from bongsu import __version__
 
 _COMMANDS = {
+    "backtest": ("bongsu.cli.backtest", "backtest"),
     "check": ("bongsu.cli.check", "check"),
     "demo": ("bongsu.cli.demo", "demo"),
     "diff": ("bongsu.cli.diff", "diff"),
@@ -21,10 +22,12 @@ _COMMANDS = {
     "schema": ("bongsu.cli.schema", "schema"),
     "serve": ("bongsu.cli.serve", "serve"),
     "signals": ("bongsu.cli.signals", "signals"),
+    "tune": ("bongsu.cli.tune", "tune"),
     "up": ("bongsu.cli.up", "up"),
     "verify": ("bongsu.cli.verify", "verify"),
     "test-rules": ("bongsu.cli.test_rules", "test_rules"),
     "watch": ("bongsu.cli.watch", "watch"),
+    "why": ("bongsu.cli.why", "why"),
 }
 
 

@@ -59,10 +59,14 @@ class Judge:
         awake = self.awake(signal, now)
         for service, value in values.items():
             key = f"{service}/{name}"
-            track = self.tracks.get(key) or Track()
+            track = self.tracks.get(key)
             met = threshold.conditions(signal, value) if awake else []
             if awake and found:
                 met = [*met, *found.get(service, ())]
+            if track is None:
+                if not met:
+                    continue
+                track = Track()
             alert = self._judge(track, service, name, signal, met, now)
             if alert is not None:
                 alerts.append(alert)

@@ -27,13 +27,14 @@ def worst(query: FleetQuery, samples: Sequence[Sample]) -> dict[str, float | Non
     found: dict[str, float | None] = dict.fromkeys(query.services)
     pick = max if query.signal.worse == "up" else min
     for sample in samples:
-        if sample.service not in found:
+        service, value = sample.service, sample.value
+        if service not in found:
             continue
-        before = found[sample.service]
+        before = found[service]
         if before is None or math.isnan(before):
-            found[sample.service] = sample.value
-        elif not math.isnan(sample.value):
-            found[sample.service] = pick(before, sample.value)
+            found[service] = value
+        elif not math.isnan(value):
+            found[service] = pick(before, value)
     return found
 
 

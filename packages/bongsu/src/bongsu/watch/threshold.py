@@ -16,8 +16,8 @@ def conditions(signal: AnySignal, value: float | None) -> list[Condition]:
     if value is None and signal.absent != "alert":
         return []
     read = None if value is None or math.isnan(value) else value
+    met = [item for item in signal.thresholds.items() if value is None or item[1].holds(value)]
     return [
         Condition(kind="threshold", severity=severity, value=read, limit=threshold.value)
-        for severity, threshold in sorted(signal.thresholds.items(), key=lambda item: item[0].rank)
-        if value is None or threshold.holds(value)
+        for severity, threshold in sorted(met, key=lambda item: item[0].rank)
     ]
