@@ -9,8 +9,8 @@ another name, in texts too. `--quiet` adds windows before any fault, where namin
 
 Writes one JSON line a case: case_id, dataset, ranking (best first), scores, abstained, change (what is
 blamed, or "none"), cpu_seconds (from parsed observations to the analysis) and claims (each with the ids of
-its evidence). `--score` prints AC@k and Avg@5 with ties in expectation, for the engine, for a random
-ranking, n-sigma and BARO.
+its evidence and its figures). `--score` prints AC@k and Avg@5 with ties in expectation, for the engine, for a
+random ranking, n-sigma and BARO; and how often the first suspect was right, by how sure the analysis is.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from rca_data.case import Case, Label, labels
 from rca_data.peers import PEERS
 from rca_data.scoring import percentile, summary
 
+from bongsu.analysis.confidence import level_of
 from bongsu.analysis.rank import conclude, rank
 
 SETS = {
@@ -57,9 +58,9 @@ def run(case: Case) -> Row:
         "change": blamed,
         "cpu_seconds": round(took, 4),
         "claims": [
-            {"service": suspect.service, "channel": r.channel, "text": r.text.en, "evidence": r.evidence}
-            for suspect in analysis.suspects
-            for r in suspect.reasons
+            {"kind": c.kind, "service": c.service, "text": c.text.en, "evidence": c.evidence}
+            | {"figures": {name: [f.formula, f.value] for name, f in c.says.figures.items()}}
+            for c in analysis.claims
         ],
     }
 
@@ -107,6 +108,22 @@ def score(data: Path, done: Sequence[tuple[Case, Row]]) -> None:
         if quiet:
             none = sum(row["abstained"] for row in quiet)
             print(f"  quiet windows: no cause named in {none} of {len(quiet)} ({none / len(quiet):.0%})")
+    _print_confidence(data, done)
+
+
+def _print_confidence(data: Path, done: Sequence[tuple[Case, Row]]) -> None:
+    """Of the analyses that name a cause; in a quiet window nobody is right."""
+    counts = {level: [0, 0] for level in ("high", "moderate", "low")}
+    truth = {name: labels(data / name) for name in {case.dataset for case, _ in done}}
+    for case, row in done:
+        label = truth[case.dataset].get(case.case_id)
+        if row["abstained"] or (label is None and not case.quiet):
+            continue
+        count = counts[level_of(row["scores"][0])]
+        count[0] += label is not None and row["ranking"][0] == label.service
+        count[1] += 1
+    said = ", ".join(f"{level} {right} of {of}" for level, (right, of) in counts.items())
+    print(f"first suspect right by confidence: {said}")
 
 
 def _print_ranking(name: str, rows: Sequence[tuple[Case, Row, Label]]) -> None:

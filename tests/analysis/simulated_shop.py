@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bongsu.analysis.collect import CollectRequest, Limits
+from bongsu.analysis.request import CollectRequest, Limits
 from bongsu.analysis.windows import BaselineRule
 from bongsu.incidents.model import Alert, AlertStatus
 from bongsu.signals.model import Gauge, Presence, Quantile, Rate, Ratio, Severity

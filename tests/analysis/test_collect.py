@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from simulated_shop import ONSET, SHOP, Fault, Shop, alert, fleet_queries, request
 
-from bongsu.analysis.collect import Limits, collect
-from bongsu.analysis.model import Window
+from bongsu.analysis.collect import collect
+from bongsu.analysis.model import EventEvidence, Window
 from bongsu.analysis.rank import analyse
-from bongsu.analysis.windows import BaselineRule, choose_baseline
+from bongsu.analysis.request import Limits
+from bongsu.analysis.windows import BaselineRule, Load, choose_baseline
 from bongsu.signals.model import Text
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Change, LogRecord, Series, SourceError, Span
@@ -114,6 +115,62 @@ def test_the_deadline_holds_when_cancelling_is_ignored() -> None:
     assert asyncio.run(run()) < 2.0
 
 
+class Talkative(Shop):
+    """Each request to payments says so in a plain line, until ``silent_from``; answers the newest lines, and
+    plain ones only where they are asked for."""
+
+    silent_from = ONSET
+
+    async def logs(
+        self, services: Sequence[str], start: float, end: float, *, errors_only: bool, limit: int
+    ) -> list[LogRecord]:
+        plain = [
+            LogRecord(s.start, s.service, "INFO", "ledger entry written", s.trace_id, s.span_id)
+            for s in self.spans_
+            if s.service == "payments" and s.kind == "server" and s.start < self.silent_from
+        ]
+        said = [r for r in self.logs_ if r.severity == "ERROR"] + ([] if errors_only else plain)
+        found = [r for r in said if r.service in services and start <= r.time < end]
+        return sorted(found, key=lambda r: r.time)[-limit:]
+
+
+def written_lines(shop: Shop, **limits: float) -> list[EventEvidence]:
+    evidence = asyncio.run(collect(request(shop, [alert("gateway")], **limits), shop))
+    assert all(row.severity == "ERROR" for row in evidence.logs)
+    return [event for event in evidence.events if event.event == "ledger entry written"]
+
+
+def test_a_plain_line_that_requests_no_longer_write_is_evidence() -> None:
+    shop = Talkative(SHOP, 7, None)
+    (*_, event) = found = written_lines(shop)
+    assert {event.service for event in found} == {"payments"}
+    assert event.count == 0
+    assert event.baseline_count == event.baseline_of
+
+
+def test_lines_that_a_limit_kept_back_are_not_taken_for_vanished() -> None:
+    chatty = Talkative(SHOP, 7, None)
+    chatty.silent_from = chatty.end
+    assert not written_lines(chatty, all_lines=80)
+    quiet = Talkative(SHOP, 7, None)
+    assert all(event.baseline_count == event.baseline_of for event in written_lines(quiet, all_lines=80))
+    assert written_lines(quiet, all_lines=80)
+
+
+def test_lines_that_could_not_be_read_are_not_taken_for_vanished() -> None:
+    class Failing(Talkative):
+        silent_from = ONSET + 3600
+
+        async def logs(
+            self, services: Sequence[str], start: float, end: float, *, errors_only: bool, limit: int
+        ) -> list[LogRecord]:
+            if not errors_only and start >= ONSET + 20:
+                raise SourceError("simulated: too much")
+            return await super().logs(services, start, end, errors_only=errors_only, limit=limit)
+
+    assert not written_lines(Failing(SHOP, 7, None))
+
+
 def test_the_neighbourhood_alone_is_asked_for(shop: Shop) -> None:
     asked = request(shop, [alert("orders")])
     asked = replace(
@@ -193,6 +250,28 @@ class TestBaseline:
         assert window == Window(9640, 9940)
         assert "contaminated" in gaps[0].en
         assert not gaps[0].minor
+
+    def test_a_stretch_under_the_same_load_is_preferred(self) -> None:
+        rates = {
+            float(at): 100.0 if 7000 <= at < 8000 or at >= 10_000 else 20.0 for at in range(6400, 10_300, 60)
+        }
+        load = Load(rates, Window(10_000, 10_240))
+        window, gaps = choose_baseline(10_000, [], self.rule, load=load)
+        assert window.start >= 7000
+        assert window.end <= 8000
+        assert not gaps
+        busy, _ = choose_baseline(10_000, [Window(6900, 8100)], self.rule, load=load)
+        assert busy == Window(9640, 9940)
+
+    def test_the_latest_of_stretches_alike(self) -> None:
+        rates = {float(at): 20.0 + at % 3 for at in range(6400, 10_300, 60)}
+        window, _ = choose_baseline(10_000, [], self.rule, load=Load(rates, Window(10_000, 10_240)))
+        assert window == Window(9640, 9940)
+
+    def test_a_load_that_the_incident_took_away_is_not_matched(self) -> None:
+        rates = {float(at): 1.0 if at < 7000 or at >= 10_000 else 20.0 for at in range(6400, 10_300, 60)}
+        window, _ = choose_baseline(10_000, [], self.rule, load=Load(rates, Window(10_000, 10_240)))
+        assert window == Window(9640, 9940)
 
     def test_short_history(self) -> None:
         window, gaps = choose_baseline(10_000, [], self.rule, history_start=9960)

@@ -7,6 +7,7 @@ import pytest
 from simulated_shop import FAULTS, SHOP, Fault, Scenario, Shop, Topology, alert, request, scenario
 
 from bongsu.analysis.collect import collect
+from bongsu.analysis.formula import Facts
 from bongsu.analysis.model import Analysis, Evidence
 from bongsu.analysis.rank import analyse
 
@@ -83,9 +84,10 @@ def test_the_service_that_suffers_ranks_below_the_one_that_fails() -> None:
 
 def test_reasons_name_evidence_that_exists_and_speak_both_languages() -> None:
     evidence = evidence_of(scenario("deploy-errors", 2))
-    rows = (*evidence.metrics, *evidence.logs, *evidence.calls, *evidence.edges, *evidence.changes)
-    known = {row.id for row in rows}
-    for suspect in analyse(evidence).suspects:
+    known = set(Facts(evidence).rows)
+    analysis = analyse(evidence)
+    assert analysis.suspects
+    for suspect in analysis.suspects:
         for reason in suspect.reasons:
             assert reason.evidence
             assert set(reason.evidence) <= known

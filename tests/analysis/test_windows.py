@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bongsu.analysis.collect import CollectRequest, collect
+from bongsu.analysis.collect import collect
+from bongsu.analysis.request import CollectRequest
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.base import Series, Source
 from tests.sources.generated import signal

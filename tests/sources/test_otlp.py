@@ -437,7 +437,12 @@ def test_severities(number: int, words: str, expected: str) -> None:
         (b"{}", JSON | {"content-encoding": "br"}, 415, "'br' is not supported"),
         (b"not gzip", JSON | {"content-encoding": "gzip"}, 400, "is not gzip"),
         (gzip.compress(b"{}" * 99, mtime=0)[:-9], JSON | {"content-encoding": "gzip"}, 400, "cut short"),
-        (gzip.compress(b" " * 5000, mtime=0), JSON | {"content-encoding": "gzip"}, 413, "larger than 4000 bytes"),
+        (
+            gzip.compress(b" " * 5000, mtime=0),
+            JSON | {"content-encoding": "gzip"},
+            413,
+            "larger than 4000 bytes",
+        ),
         (b" " * 5000, JSON, 413, "larger than 4000 bytes"),
         (b"{", JSON, 400, "not an OTLP ExportTraceServiceRequest"),
         (b"[1]", JSON, 400, "not an OTLP ExportTraceServiceRequest"),

@@ -12,10 +12,10 @@ from bongsu.analysis.channels.base import Findings
 from bongsu.analysis.compare import excess
 from bongsu.analysis.graph import call_graph, reverse
 from bongsu.analysis.metrics import Role, role_of
-from bongsu.analysis.model import Evidence, MetricEvidence, Reason, Say
+from bongsu.analysis.model import Evidence, MetricEvidence, Reason, Statement
 from bongsu.analysis.series import rarity, saturate, spread, values_in
+from bongsu.analysis.statement import state
 from bongsu.analysis.symptom import alerting_symptom, beside_the_point
-from bongsu.analysis.wording import quantity
 
 _LEAST_Z = 3.0
 _LEAST_FAILURES = 3
@@ -65,7 +65,7 @@ def _exclusive(
         name: Reason(
             channel=channel,
             score=weight * saturate(moved[name].z, 6.0) * amount / everything,
-            text=_text(moved[name]),
+            says=_says(moved[name].metric),
             evidence=[moved[name].metric.id],
         )
         for name, amount in sorted(net.items())
@@ -135,12 +135,15 @@ def _net(evidence: Evidence, gross: dict[str, float], weights: dict[str, float])
     return net
 
 
-def _text(one: _Moved) -> Say:
-    sign = -1.0 if one.metric.worse == "down" else 1.0
-    now, then = quantity(sign * one.during, one.metric.unit), quantity(sign * one.before, one.metric.unit)
-    name, signal = one.metric.service, one.metric.signal
-    return Say(
-        f"{name}: {signal} went to {now.en} (before: {then.en}), more than its callees explain.",
-        f"{name}: {signal} 지표가 {now.ko} 수준이 되었습니다(이전: {then.ko}). "
+def _says(metric: MetricEvidence) -> Statement:
+    now, then = f"while_bad({metric.id})", f"median({metric.id}, baseline)"
+    return state(
+        "{service}: {signal} went to {now} (before: {usual}), more than its callees explain.",
+        "{service}: {signal} 지표가 {now} 수준이 되었습니다(이전: {usual}). "
         "하위 서비스만으로는 설명되지 않습니다.",
+        holds=f"{now} {'<' if metric.worse == 'down' else '>'} {then}",
+        service=(f"{metric.id}.service", "text"),
+        signal=(f"{metric.id}.signal", "text"),
+        now=(now, metric.unit),
+        usual=(then, metric.unit),
     )

@@ -1,12 +1,14 @@
 """An investigation: collect evidence of an incident from a source, analyse it, keep both."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
 from bongsu.analysis.archive import Archive
-from bongsu.analysis.collect import CollectRequest, Limits, collect
+from bongsu.analysis.collect import collect
 from bongsu.analysis.model import Analysis, Window
 from bongsu.analysis.rank import analyse
+from bongsu.analysis.request import CollectRequest, Limits
 from bongsu.catalog import Catalog
 from bongsu.catalog.models import EmbeddedSource
 from bongsu.incidents.model import Event
@@ -49,7 +51,7 @@ class Investigator:
             limits=self._limits,
         )
         evidence = await collect(request, self._source)
-        analysis = analyse(evidence)
+        analysis = await asyncio.to_thread(analyse, evidence)
         await self._archive.put(evidence, analysis)
         first = analysis.suspects[0].service if analysis.suspects else None
         event = Event(incident=incident_id, at=time.time(), kind="analysed", detail={"suspect": first})

@@ -47,15 +47,6 @@ class _Seen:
     severity: str = "TRACE"
 
 
-def log_evidence(
-    baseline: Iterable[LogRecord], incident: Iterable[LogRecord], limit: int = 60
-) -> list[LogEvidence]:
-    """The ``limit`` templates that grew most, without ids."""
-    miner = LineMiner()
-    before = miner.mine(baseline)
-    return grown_templates(before, miner.mine(incident), limit)
-
-
 def grown_templates(
     baseline: Iterable[MinedLine], incident: Iterable[MinedLine], limit: int = 60
 ) -> list[LogEvidence]:

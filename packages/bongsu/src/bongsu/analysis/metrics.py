@@ -32,21 +32,25 @@ _USAGE_WORDS = ("pool", "connection", "queue", "thread", "fds", "disk", "lag", "
 
 
 def role_of(metric: MetricEvidence) -> Role:
+    return role(metric.signal, metric.unit, metric.worse)
+
+
+def role(signal: str, unit: str, worse: str) -> Role:
     """The role by unit first and by the signal's name where the unit leaves it open."""
-    name = metric.signal.lower()
-    if metric.unit == "bool":
-        return Role.PRESENCE if metric.worse == "down" else Role.OTHER
+    name = signal.lower()
+    if unit == "bool":
+        return Role.PRESENCE if worse == "down" else Role.OTHER
     if "cpu" in name:
         return Role.CPU
-    if metric.unit == "s":
+    if unit == "s":
         return Role.LATENCY if _has(name, _LATENCY_WORDS) else Role.OTHER
     if _has(name, _ERROR_WORDS):
-        return Role.ERRORS if metric.unit == "ratio" else Role.OTHER
-    if metric.unit == "bytes":
+        return Role.ERRORS if unit == "ratio" else Role.OTHER
+    if unit == "bytes":
         return Role.MEMORY if _has(name, _MEMORY_WORDS) else Role.OTHER
-    if metric.unit == "per_second":
+    if unit == "per_second":
         return Role.TRAFFIC if _has(name, _TRAFFIC_WORDS) else Role.OTHER
-    if metric.unit == "ratio" or _has(name, _USAGE_WORDS):
+    if unit == "ratio" or _has(name, _USAGE_WORDS):
         return Role.USAGE
     return Role.OTHER
 

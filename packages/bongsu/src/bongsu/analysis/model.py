@@ -207,13 +207,50 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     gaps: list[Gap] = []
 
 
+class Figure(msgspec.Struct, frozen=True):
+    """A number or a name in a sentence, and how it follows from evidence (see ``formula``)."""
+
+    formula: str
+    unit: str
+    """A metric's unit, or whole, calls, times, duration, text, short (text that may be cut)."""
+    value: float | str | None = None
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A sentence with ``{name}`` where a figure goes, and no digit of its own."""
+
+    template: Say
+    figures: dict[str, Figure] = {}
+    holds: str = ""
+    """A comparison that must be true of the evidence, else the sentence says the opposite of it."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One checkable sentence of an analysis."""
+
+    id: str
+    kind: str
+    """``cause``, ``reason``, ``change`` or ``impact``."""
+    service: str
+    """Whom it is about; empty for the system."""
+    text: Say
+    evidence: list[str]
+    shown: dict[str, Say] = {}
+    """Each piece of its evidence in a line."""
+    says: Statement
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Why a service is suspected: one channel's score, a sentence, and the evidence it rests on."""
 
     channel: str
     score: float
-    text: Say
+    text: Say = Say("", "")
+    """Filled in from ``says`` when the ranking is made."""
     evidence: list[str]
+    says: Statement | None = None
+    claim: str = ""
+    """Id of the claim that says it."""
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +268,16 @@ class Blame(msgspec.Struct, frozen=True, kw_only=True):
     text: Say
 
 
+class Confidence(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the first suspect was right where it scored like this, in failures whose cause is known."""
+
+    level: str
+    """``high``, ``moderate`` or ``low``."""
+    right: int
+    of: int
+    text: Say
+
+
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """A pure function of the evidence."""
 
@@ -241,3 +288,6 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     summary: Say
     gaps: list[Gap] = []
     blame: Blame | None = None
+    claims: list[Claim] = []
+    """Every sentence that was checked against the evidence and follows from it."""
+    confidence: Confidence | None = None

@@ -11,7 +11,7 @@ from bongsu.analysis.channels.structure import telling
 from bongsu.analysis.compare import calls_by_window, edges_by_window, excess
 from bongsu.analysis.graph import Graph, call_graph, reachable
 from bongsu.analysis.metrics import Role, role_of
-from bongsu.analysis.model import EdgeEvidence, Evidence, MetricEvidence
+from bongsu.analysis.model import CallEvidence, EdgeEvidence, Evidence, MetricEvidence
 from bongsu.analysis.series import spread, values_in
 
 DEVIATES, UNKNOWN, HEALTHY = 1.0, 0.85, 0.6
@@ -116,26 +116,38 @@ def _slower(now: float, then: float) -> bool:
     return now - then >= max(0.005, 0.2 * then)
 
 
-def _deviating_services(evidence: Evidence) -> set[str]:
-    before, found = calls_by_window(evidence, "baseline"), set()
+def deviating_calls(evidence: Evidence) -> list[CallEvidence]:
+    """The incident's operations that fail or are slow beyond what they were before."""
+    before, found = calls_by_window(evidence, "baseline"), []
     for key, now in calls_by_window(evidence, "incident").items():
         then = before.get(key)
         if then is not None and now.count >= _ENOUGH:
             failing = excess(now.errors, now.count, then.errors, then.count).stands_out
             if failing or _slower(now.mean, then.mean):
-                found.add(now.service)
-    found |= {row.service for row in evidence.events if telling(row) >= _TELLING}
+                found.append(now)
     return found
 
 
-def _first_deviations(evidence: Evidence) -> dict[str, float]:
-    """Service → when a symptom metric first left its usual range for two samples, Unix seconds."""
-    found: dict[str, float] = {}
+def deviating_metrics(evidence: Evidence) -> list[tuple[MetricEvidence, float]]:
+    """Symptom metrics that left their usual range for two samples, and when first, Unix seconds."""
+    found = []
     for metric in evidence.metrics:
         floor = _SYMPTOMS.get(role_of(metric))
         at = _first_deviation(metric, evidence, floor) if floor is not None else None
         if at is not None:
-            found[metric.service] = min(at, found.get(metric.service, at))
+            found.append((metric, at))
+    return found
+
+
+def _deviating_services(evidence: Evidence) -> set[str]:
+    found = {call.service for call in deviating_calls(evidence)}
+    return found | {row.service for row in evidence.events if telling(row) >= _TELLING}
+
+
+def _first_deviations(evidence: Evidence) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for metric, at in deviating_metrics(evidence):
+        found[metric.service] = min(at, found.get(metric.service, at))
     return found
 
 

@@ -4,8 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bongsu.analysis.blame import blame
+from msgspec import structs
+
+from bongsu.analysis.argument import argue, plainest
+from bongsu.analysis.blame import Verdict, blame
 from bongsu.analysis.channels import PRIOR, SUSPECTING
+from bongsu.analysis.claims import with_text
+from bongsu.analysis.confidence import confidence
+from bongsu.analysis.formula import Facts
 from bongsu.analysis.model import Analysis, Blame, Evidence, Reason, Say, Suspect
 from bongsu.analysis.paths import PathCheck
 from bongsu.analysis.symptom import well
@@ -48,7 +54,8 @@ def rank(evidence: Evidence) -> list[Suspect]:
     ``score = 1 − exp(−Σ)``. Ties are broken by name.
     """
     check = PathCheck(evidence)
-    cases = _cases(evidence)
+    facts = Facts(evidence)
+    cases = _cases(facts)
     raw = {case.service: 1 - math.exp(-case.amount) for case in cases}
     priors = PRIOR(evidence)
     suspects = []
@@ -59,7 +66,7 @@ def rank(evidence: Evidence) -> list[Suspect]:
         prior = priors.get(case.service)
         if prior is not None:
             amount *= 1 + prior.score
-            reasons.append(prior)
+            reasons += [told] if (told := with_text(prior, facts)) else []
         reasons.sort(key=lambda reason: (-reason.score, reason.channel))
         score = round(1 - math.exp(-amount), 6)
         suspects.append(Suspect(service=case.service, score=score, reasons=reasons))
@@ -67,43 +74,44 @@ def rank(evidence: Evidence) -> list[Suspect]:
     return suspects
 
 
-def _cases(evidence: Evidence) -> list[_Case]:
+def _cases(facts: Facts) -> list[_Case]:
+    """What does not follow from the evidence is no reason."""
     found: dict[str, list[Reason]] = {}
     for channel, weight in SUSPECTING:
-        for service, reason in channel(evidence).items():
-            weighted = Reason(
-                channel=reason.channel,
-                score=round(weight * reason.score, 6),
-                text=reason.text,
-                evidence=reason.evidence,
-            )
-            found.setdefault(service, []).append(weighted)
+        for service, reason in channel(facts.evidence).items():
+            told = with_text(reason, facts)
+            if told is not None:
+                weighted = structs.replace(told, score=round(weight * told.score, 6))
+                found.setdefault(service, []).append(weighted)
     return [_Case(service, reasons) for service, reasons in sorted(found.items())]
 
 
 def _damped(reason: Reason, factor: float) -> Reason:
     if reason.channel not in _INDIRECT:
         return reason
-    score = round(reason.score * factor, 6)
-    return Reason(channel=reason.channel, score=score, text=reason.text, evidence=reason.evidence)
+    return structs.replace(reason, score=round(reason.score * factor, 6))
 
 
 def conclude(evidence: Evidence, suspects: Sequence[Suspect]) -> Analysis:
-    """The analysis that the ranking amounts to: at most five suspects, or an abstention."""
+    """The analysis that the ranking amounts to: at most five suspects, or an abstention; and its claims."""
     healthy = well(evidence)
     abstained = not _stands_out(suspects, _SURE_SCORE if healthy else _LEAST_SCORE)
+    verdict = blame(evidence, {suspect.service: suspect.score for suspect in suspects})
+    named = [] if abstained else [s for s in suspects if s.score >= 0.1][:_MOST_SUSPECTS]
+    told, claims = argue(Facts(evidence), named, None if healthy else verdict)
     return Analysis(
         incident=evidence.incident,
-        suspects=[] if abstained else [s for s in suspects if s.score >= 0.1][:_MOST_SUSPECTS],
+        suspects=told,
         abstained=abstained,
         summary=_nothing(evidence) if abstained else _summary(suspects[0], PathCheck(evidence)),
         gaps=list(evidence.gaps),
-        blame=None if healthy else _blamed(evidence, suspects),
+        blame=None if healthy else _blamed(verdict),
+        claims=claims,
+        confidence=None if abstained else confidence(suspects[0].score),
     )
 
 
-def _blamed(evidence: Evidence, suspects: Sequence[Suspect]) -> Blame | None:
-    verdict = blame(evidence, {suspect.service: suspect.score for suspect in suspects})
+def _blamed(verdict: Verdict) -> Blame | None:
     change = verdict.change
     if change is None:
         return None
@@ -128,9 +136,8 @@ def _stands_out(suspects: Sequence[Suspect], least: float) -> bool:
 
 
 def _summary(best: Suspect, check: PathCheck) -> Say:
-    strongest = next(reason for reason in best.reasons if reason.channel != "changes")
-    path = check.path(best.service)
-    en, ko = strongest.text.en, strongest.text.ko
+    reason, path = plainest(best), check.path(best.service)
+    en, ko = (reason.text.en, reason.text.ko) if reason else ("", "")
     if path is not None and len(path.services) > 1:
         way = " → ".join(path.services)
         en, ko = f"{en} Path: {way}.", f"{ko} 경로: {way}."

@@ -22,6 +22,13 @@ def spread(values: Floats) -> float:
     return float(upper - lower) / 1.349
 
 
+def settled(values: Floats, worse: str) -> float:
+    """The worse of the medians of the last two thirds and of the last half: what a level came to."""
+    late = (values[values.size // 3 :], values[values.size // 2 :])
+    medians = [float(np.median(part)) for part in late]
+    return min(medians) if worse == "down" else max(medians)
+
+
 def kendall_tau(values: Floats) -> float:
     """Mann-Kendall trend statistic in [-1, 1]: the share of pairs that rise less the share that fall."""
     n = values.size

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bongsu.analysis.compare import g_test
 from bongsu.analysis.loglines import MinedLine, severity_rank
-from bongsu.analysis.model import EventEvidence
+from bongsu.analysis.model import EventEvidence, Window
 from bongsu.analysis.redact import redact
 from bongsu.analysis.spans import Forest, operation
 from bongsu.sources.base import Span
@@ -36,21 +36,24 @@ NO_CALL = Event("end", "no call")
 
 @dataclass(slots=True)
 class Tally:
-    """How many requests each operation served, and in how many of them each event occurred."""
+    """How many requests each operation served, and in how many of them each event occurred. ``logged`` are
+    those whose log lines were all read."""
 
     served: Counter[Group] = field(default_factory=Counter)
+    logged: Counter[Group] = field(default_factory=Counter)
     events: dict[Group, Counter[Event]] = field(default_factory=lambda: defaultdict(Counter))
 
-    def add(self, group: Group, events: Iterable[Event]) -> None:
+    def add(self, group: Group, events: Iterable[Event], *, logged: bool) -> None:
         self.served[group] += 1
-        self.events[group].update(events)
+        self.logged[group] += logged
+        self.events[group].update(event for event in events if logged or event.kind != "log")
 
     def counts(self, group: Group, event: Event) -> tuple[int, int]:
         """Requests with ``event``, and the requests of which that is a share."""
         events = self.events[group]
         if event.kind == "end" and event.callee:
             return events[event], events[Event("call", event.name, event.callee)]
-        return events[event], self.served[group]
+        return events[event], (self.logged if event.kind == "log" else self.served)[group]
 
 
 @dataclass(slots=True)
@@ -69,9 +72,14 @@ class Requests:
         return {service for (service, _), events in groups if any(e.kind != "end" for e in events)}
 
 
-def requests(forest: Forest, lines: Iterable[MinedLine], middle: float = math.inf) -> Requests:
+def requests(
+    forest: Forest,
+    lines: Iterable[MinedLine],
+    middle: float = math.inf,
+    covered: Sequence[Window] | None = None,
+) -> Requests:
     """Counts each event once a request; ``middle`` in Unix seconds. Lines without a trace are left out:
-    nobody knows whose they are."""
+    nobody knows whose they are; so are those of requests outside ``covered``, where not all were read."""
     found = Requests()
     owners = _owners(forest)
     entries: dict[int, Span] = {}
@@ -94,10 +102,16 @@ def requests(forest: Forest, lines: Iterable[MinedLine], middle: float = math.in
     for number, entry in entries.items():
         seen[number].add(last[number][1] if number in last else NO_CALL)
         group = (entry.service, operation(entry))
-        found.whole.add(group, seen[number])
+        logged = _within(entry, covered)
+        found.whole.add(group, seen[number], logged=logged)
         if entry.start >= middle:
-            found.late.add(group, seen[number])
+            found.late.add(group, seen[number], logged=logged)
     return found
+
+
+def _within(span: Span, covered: Sequence[Window] | None) -> bool:
+    end = span.start + span.duration
+    return covered is None or any(w.start <= span.start and end <= w.end for w in covered)
 
 
 def _noted(found: Requests, line: MinedLine, known: dict[int, Event]) -> Event:
@@ -119,6 +133,8 @@ def event_evidence(before: Requests, during: Requests, limit: int = 300) -> list
         events = before.whole.events[group].keys() | during.whole.events[group].keys()
         for event in sorted(events, key=lambda e: (e.kind, e.name)):
             row = _row(group, event, during, before)
+            if not row.of or not row.baseline_of:
+                continue
             g = g_test(row.count, row.of, row.baseline_count, row.baseline_of)
             if g >= (_LEAST_G_END if event.kind == "end" else _LEAST_G):
                 rows.append((g, row))

@@ -27,7 +27,7 @@ def size(value: float) -> str:
 
 
 def quantity(value: float, unit: str) -> Say:
-    """A metric's value with its unit."""
+    """A figure with its unit: a metric's, or whole, calls, times or duration (seconds)."""
     match unit:
         case "ratio":
             return Say(f"{percent(value)} %", f"{percent(value)}%")
@@ -39,14 +39,16 @@ def quantity(value: float, unit: str) -> Say:
             return Say(f"{value:.3g}/s", f"초당 {value:.3g}")
         case "cores":
             return Say(f"{value:.2g} cores", f"{value:.2g}코어")
+        case "whole":
+            return Say(f"{value:,.0f}", f"{value:,.0f}")
+        case "calls":
+            return Say(f"{value:,.0f} {'call' if value == 1 else 'calls'}", f"{value:,.0f}건")
+        case "times":
+            return Say("once" if value == 1 else f"{value:,.0f} times", f"{value:,.0f}번")
+        case "duration":
+            return minutes(value)
         case _:
             return Say(f"{value:.3g}", f"{value:.3g}")
-
-
-def calls(count: int, operation: str) -> Say:
-    """``220 calls to POST /charge``."""
-    noun = "call" if count == 1 else "calls"
-    return Say(f"{count} {noun} to {operation}", f"{operation} 호출 {count}건")
 
 
 def clip(text: str, longest: int = 120) -> str:

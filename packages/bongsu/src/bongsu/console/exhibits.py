@@ -3,18 +3,24 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from bongsu.analysis.exhibit import describe
+from bongsu.analysis.formula import Facts, FormulaError
 from bongsu.analysis.model import (
     Analysis,
     CallEvidence,
     ChangeEvidence,
+    Claim,
     EdgeEvidence,
+    EventEvidence,
     Evidence,
     Gap,
+    LinkEvidence,
     LogEvidence,
     MetricEvidence,
+    Say,
 )
 from bongsu.console.waterfall import Waterfall, waterfall
 
@@ -55,6 +61,15 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRow:
+    """Seconds that calls of a connection lose between its two ends, before and during."""
+
+    link: LinkEvidence
+    before: float | None
+    during: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Exhibits:
     logs: tuple[LogEvidence, ...] = ()
     loudest: int = 1
@@ -64,12 +79,17 @@ class Exhibits:
     more_readings: tuple[Reading, ...] = ()
     changes: tuple[ChangeEvidence, ...] = ()
     calls: tuple[CallRow, ...] = ()
+    events: tuple[EventEvidence, ...] = ()
+    """What requests no longer do, or do now: as far as it is cited."""
+    links: tuple[LinkRow, ...] = ()
+    impact: tuple[Claim, ...] = ()
     gaps: tuple[Gap, ...] = ()
-    labels: dict[str, str] | None = None
-    """Evidence that the page shows, by id, in a few words."""
+    labels: dict[str, Say] = field(default_factory=dict)
+    """Evidence that the page shows, by id, in a line."""
 
-    def label(self, evidence_id: str) -> str:
-        return (self.labels or {}).get(evidence_id, "")
+    def label(self, evidence_id: str, language: str) -> str:
+        said = self.labels.get(evidence_id)
+        return said.in_(language) if said else ""
 
 
 def anchor(evidence_id: str) -> str:
@@ -86,6 +106,18 @@ def exhibits(evidence: Evidence | None, analysis: Analysis | None) -> Exhibits:
     traces = _first(evidence.traces, cited, MOST_TRACES, key=lambda e: e.why == "clean")
     changes = sorted(evidence.changes, key=lambda c: -c.at)
     calls = _calls(evidence, cited)
+    events = [event for event in evidence.events if event.id in cited]
+    links = [link for link in evidence.links if link.id in cited]
+    facts = Facts(evidence)
+    listed: tuple[Sequence[Identified], ...] = (
+        [reading.metric for reading in readings],
+        logs,
+        traces,
+        changes,
+        events,
+        links,
+    )
+    shown_ids = [row.id for rows in listed for row in rows] + [name for row in calls for name in row.ids]
     gaps = dict.fromkeys([*evidence.gaps, *(analysis.gaps if analysis else [])])
     return Exhibits(
         logs=tuple(logs),
@@ -95,14 +127,29 @@ def exhibits(evidence: Evidence | None, analysis: Analysis | None) -> Exhibits:
         more_readings=tuple(readings[shown:]),
         changes=tuple(changes),
         calls=tuple(calls),
+        events=tuple(events),
+        links=tuple(_link(link, facts) for link in links),
+        impact=tuple(claim for claim in analysis.claims if claim.kind == "impact") if analysis else (),
         gaps=tuple(gaps),
-        labels=_labels(readings, logs, traces, changes, calls),
+        labels={name: describe(name, facts) for name in shown_ids},
     )
 
 
 def _cited(analysis: Analysis | None) -> set[str]:
-    suspects = analysis.suspects if analysis else []
-    return {e for suspect in suspects for reason in suspect.reasons for e in reason.evidence}
+    if analysis is None:
+        return set()
+    found = {e for suspect in analysis.suspects for reason in suspect.reasons for e in reason.evidence}
+    return found | {e for claim in analysis.claims for e in claim.evidence}
+
+
+def _link(link: LinkEvidence, facts: Facts) -> LinkRow:
+    def lost(window: str) -> float | None:
+        try:
+            return float(facts.value(f"median({link.id}, {window})"))
+        except FormulaError:
+            return None
+
+    return LinkRow(link, lost("baseline"), lost("incident"))
 
 
 def _first(rows: Sequence[Row], cited: set[str], most: int, *, key: Callable[[Row], Any]) -> list[Row]:
@@ -190,18 +237,3 @@ def _calls(evidence: Evidence, cited: set[str]) -> list[CallRow]:
             )
         )
     return [row for row in rows if cited.intersection(row.ids)]
-
-
-def _labels(
-    readings: Sequence[Reading],
-    logs: Sequence[LogEvidence],
-    traces: Sequence[Any],
-    changes: Sequence[ChangeEvidence],
-    calls: Sequence[CallRow],
-) -> dict[str, str]:
-    labels = {r.metric.id: f"{r.metric.service} {r.metric.signal}" for r in readings}
-    labels |= {e.id: f"{e.service} ×{e.count}" for e in logs}
-    labels |= {t.id: t.trace_id[:8] for t in traces}
-    labels |= {c.id: f"{c.service} {c.kind}" for c in changes}
-    labels |= {i: row.name for row in calls for i in row.ids}
-    return labels

@@ -62,7 +62,7 @@ def compose(known: Known, catalog: Catalog, signal_of: SignalOf, *, language: st
         resolved_at=incident.resolved_at,
         alerts=tuple(_alert_line(a, signal_of, language) for a in ordered(incident, known.alerts)),
         suspects=_suspects(analysis, language),
-        changes=tuple(c.summary for c in evidence.changes if c.at <= incident.opened_at) if evidence else (),
+        changes=_changes(known, language),
         logs=_logs(evidence, analysis),
         links=_links(catalog, incident, language),
         mention=_mention(catalog, incident.owner, mention),
@@ -104,6 +104,16 @@ def _suspects(analysis: Analysis | None, language: str) -> tuple[SuspectLine, ..
         SuspectLine(s.service, tuple(reason.text.in_(language) for reason in s.reasons))
         for s in analysis.suspects[:3]
     )
+
+
+def _changes(known: Known, language: str) -> tuple[str, ...]:
+    """Those before the incident was opened; the one that fits what is seen first, and says so."""
+    evidence, blamed = known.evidence, known.analysis.blame if known.analysis else None
+    if evidence is None:
+        return ()
+    named = blamed.change if blamed else ""
+    rest = [c.summary for c in evidence.changes if c.at <= known.incident.opened_at and c.id != named]
+    return ((blamed.text.in_(language),) if blamed else ()) + tuple(rest)
 
 
 def _logs(evidence: Evidence | None, analysis: Analysis | None) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from bongsu.analysis.channels.base import Findings, keep_worst
 from bongsu.analysis.channels.links import heat_of, link_gaps
 from bongsu.analysis.compare import Excess, Spread, drift, edges_by_window, excess, ids, slower
-from bongsu.analysis.model import EdgeEvidence, Evidence, Reason, Say
+from bongsu.analysis.model import EdgeEvidence, Evidence, Reason, Statement
 from bongsu.analysis.series import saturate
-from bongsu.analysis.wording import percent, seconds
+from bongsu.analysis.statement import state
 
 NAME = "edges"
 _LEAST_GAP = 0.01
@@ -105,54 +105,67 @@ def _gaps(hot: list[_Hot], found: dict[str, Reason]) -> None:
         elsewhere = drift((_gap(one.now), _gap(one.then)) for one in others if one.then is not None)
         clear = max(elsewhere.beyond(_gap(one.now), _gap(one.then)) for one in ones if one.then)
         strength = 0.9 * saturate(worst.gap / max(usual, 0.01), 1.0) * share * clear
-        keep_worst(found, service, _reason(worst, strength, _slow(worst, service)))
+        keep_worst(found, service, _reason(worst, strength, _slow(worst)))
 
 
-def _reason(one: _Hot, score: float, text: Say) -> Reason:
-    return Reason(channel=NAME, score=score, text=text, evidence=ids(one.now, one.then))
+def _reason(one: _Hot, score: float, says: Statement) -> Reason:
+    return Reason(channel=NAME, score=score, says=says, evidence=ids(one.now, one.then))
 
 
-def _unanswered(one: _Hot) -> Say:
-    now = one.now
-    share = percent(now.unanswered / now.calls)
-    usual = percent(one.then.unanswered / one.then.calls) if one.then else "0"
-    if one.silent:
-        return Say(
-            f"{share} % of {now.calls} calls from {now.caller} to {now.callee} failed (before: {usual} %); "
-            f"{now.callee} sends no traces of its own.",
-            f"{now.caller} → {now.callee} 호출 {now.calls}건 중 {share}%가 실패했습니다"
-            f"(이전: {usual}%). {now.callee}에서는 트레이스를 보내지 않습니다.",
+def _ends(one: _Hot) -> dict[str, tuple[str, str]]:
+    now = one.now.id
+    return {
+        "caller": (f"{now}.caller", "text"),
+        "callee": (f"{now}.callee", "text"),
+        "calls": (f"{now}.calls", "calls"),
+    }
+
+
+def _unanswered(one: _Hot) -> Statement:
+    now, then = one.now, one.then
+    share = f"ratio({now.id}.unanswered, {now.id}.calls)"
+    usual = f"ratio({then.id}.unanswered, {then.id}.calls)" if then else "0"
+    failed = "failed" if one.silent else "failed without ever being served by {callee}"
+    failed_ko = "실패했습니다" if one.silent else "상대에 닿지 못하고 실패했습니다"
+    rest_en = "; {callee} sends no traces of its own" if one.silent else ""
+    rest_ko = " {callee}에서는 트레이스를 보내지 않습니다." if one.silent else ""
+    was_en, was_ko = ("before: {usual}", "이전: {usual}") if then else ("none before", "이전 호출 없음")
+    return state(
+        f"{{share}} of {{calls}} from {{caller}} to {{callee}} {failed} ({was_en}){rest_en}.",
+        f"{{caller}} → {{callee}} 호출 {{calls}} 중 {{share}}가 {failed_ko}({was_ko}).{rest_ko}",
+        holds=f"{share} > {usual}",
+        share=(share, "ratio"),
+        **_ends(one),
+        **({"usual": (usual, "ratio")} if then else {}),
+    )
+
+
+def _disputed(one: _Hot) -> Statement:
+    share = f"ratio({one.now.id}.disputed, {one.now.id}.calls)"
+    return state(
+        "{caller} counts {share} of {calls} to {callee} as failed, "
+        "while {callee} answered them without an error of its own.",
+        "{caller} 쪽에서는 {callee} 호출 {calls} 중 {share}를 실패로 기록했지만, "
+        "{callee} 쪽에서는 오류 없이 응답했습니다.",
+        holds=f"{share} > 0",
+        share=(share, "ratio"),
+        **_ends(one),
+    )
+
+
+def _slow(one: _Hot) -> Statement:
+    gap = f"{one.now.id}.gap_mean"
+    usual = f"{one.then.id}.gap_mean" if one.then else "0"
+    en, ko = (
+        (
+            "{calls} from {caller} to {callee} took {gap} on average (before: {usual}).",
+            "{caller} → {callee} 호출 {calls}이 평균 {gap} 걸렸습니다(이전: {usual}).",
         )
-    return Say(
-        f"{share} % of {now.calls} calls from {now.caller} to {now.callee} failed without ever being served "
-        f"by {now.callee} (before: {usual} %).",
-        f"{now.caller} → {now.callee} 호출 {now.calls}건 중 {share}%가 상대에 닿지 못하고 "
-        f"실패했습니다(이전: {usual}%).",
-    )
-
-
-def _disputed(one: _Hot) -> Say:
-    now = one.now
-    share = percent(now.disputed / now.calls)
-    return Say(
-        f"{now.caller} counts {share} % of {now.calls} calls to {now.callee} as failed, "
-        f"while {now.callee} answered them without an error of its own.",
-        f"{now.caller} 쪽에서는 {now.callee} 호출 {now.calls}건 중 {share}%를 실패로 기록했지만, "
-        f"{now.callee} 쪽에서는 오류 없이 응답했습니다.",
-    )
-
-
-def _slow(one: _Hot, service: str) -> Say:
-    now = one.now
-    gap, usual = seconds(now.gap_mean), seconds(one.then.gap_mean if one.then else 0.0)
-    if one.silent:
-        return Say(
-            f"{now.calls} calls from {now.caller} to {now.callee} took {gap} on average (before: {usual}).",
-            f"{now.caller} → {now.callee} 호출 {now.calls}건이 평균 {gap} 걸렸습니다(이전: {usual}).",
+        if one.silent
+        else (
+            "{calls} from {caller} to {callee} lost {gap} on average between the two (before: {usual}).",
+            "{caller} → {callee} 호출 {calls}이 둘 사이에서 평균 {gap} 지연되었습니다(이전: {usual}).",
         )
-    return Say(
-        f"{now.calls} calls from {now.caller} to {now.callee} lost {gap} on average between the two "
-        f"(before: {usual}); most slow connections touch {service}.",
-        f"{now.caller} → {now.callee} 호출 {now.calls}건이 둘 사이에서 평균 {gap} 지연되었습니다"
-        f"(이전: {usual}). 느려진 연결은 대부분 {service} 쪽에 몰려 있습니다.",
     )
+    figures = {"gap": (gap, "s"), "usual": (usual, "s")}
+    return state(en, ko, holds=f"{gap} > {usual}", **figures, **_ends(one))

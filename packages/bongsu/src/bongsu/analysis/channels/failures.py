@@ -3,9 +3,9 @@
 from bongsu.analysis.channels.base import Findings
 from bongsu.analysis.compare import Excess, calls_by_window, excess, ids, traced
 from bongsu.analysis.exclusive import exclusive_errors
-from bongsu.analysis.model import CallEvidence, Evidence, Reason, Say
+from bongsu.analysis.model import CallEvidence, Evidence, Reason, Statement
 from bongsu.analysis.series import saturate
-from bongsu.analysis.wording import calls, percent
+from bongsu.analysis.statement import state
 
 NAME = "failures"
 
@@ -29,7 +29,7 @@ def failures(evidence: Evidence) -> Findings:
         service: Reason(
             channel=NAME,
             score=saturate(more.z, 5.0) * totals[service] / everything,
-            text=_text(now, then, len(_callees(evidence, service))),
+            says=_says(now, then, len(_callees(evidence, service))),
             evidence=ids(now, then),
         )
         for service, (more, now, then) in worst.items()
@@ -49,17 +49,24 @@ def _callees(evidence: Evidence, service: str) -> set[str]:
     return {edge.callee for edge in evidence.edges if edge.caller == service}
 
 
-def _text(now: CallEvidence, then: CallEvidence | None, callees: int) -> Say:
-    what = calls(now.count, now.operation)
-    share = percent(now.exclusive_errors / now.count)
-    if then is None:
-        was_en, was_ko = "not called before", "이전 호출 없음"
-    else:
-        usual = percent(then.exclusive_errors / then.count)
-        was_en, was_ko = f"before: {usual} %", f"이전: {usual}%"
+def _says(now: CallEvidence, then: CallEvidence | None, callees: int) -> Statement:
+    share = f"ratio({now.id}.exclusive_errors, {now.id}.count)"
+    figures = {
+        "service": (f"{now.id}.service", "text"),
+        "share": (share, "ratio"),
+        "calls": (f"{now.id}.count", "calls"),
+        "operation": (f"{now.id}.operation", "text"),
+    }
+    was_en, was_ko, usual = "not called before", "이전 호출 없음", "0"
+    if then is not None:
+        was_en, was_ko = "before: {usual}", "이전: {usual}"
+        usual = f"ratio({then.id}.exclusive_errors, {then.id}.count)"
+        figures["usual"] = (usual, "ratio")
     rest_en = "; its callees did not" if callees else ""
     rest_ko = " 하위 호출은 실패하지 않았습니다." if callees else ""
-    return Say(
-        f"{now.service} itself failed {share} % of {what.en} ({was_en}){rest_en}.",
-        f"{now.service} 자체에서 {what.ko} 중 {share}%가 실패했습니다({was_ko}).{rest_ko}",
+    return state(
+        f"{{service}} itself failed {{share}} of {{calls}} to {{operation}} ({was_en}){rest_en}.",
+        f"{{service}} 자체에서 {{operation}} 호출 {{calls}} 중 {{share}}가 실패했습니다({was_ko}).{rest_ko}",
+        holds=f"{share} > {usual}",
+        **figures,
     )

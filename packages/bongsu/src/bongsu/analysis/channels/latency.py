@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from bongsu.analysis.channels.base import Findings
 from bongsu.analysis.compare import Spread, calls_by_window, drift, ids, slower, traced
 from bongsu.analysis.exclusive import exclusive_latency
-from bongsu.analysis.model import CallEvidence, Evidence, Reason, Say
+from bongsu.analysis.model import CallEvidence, Evidence, Reason, Statement
 from bongsu.analysis.series import saturate
-from bongsu.analysis.wording import calls, seconds
+from bongsu.analysis.statement import state
 
 NAME = "latency"
 _LEAST_SECONDS = 0.005
@@ -86,7 +86,7 @@ def latency(evidence: Evidence) -> Findings:
             )
             * share
             * _impact(ones, spent),
-            text=_text(worst),
+            says=_says(worst),
             evidence=ids(worst.now, worst.then),
         )
     seen = traced(evidence)
@@ -108,11 +108,17 @@ def _impact(ones: Sequence[_Slower], spent: float) -> float:
     return _LEAST_IMPACT + (1 - _LEAST_IMPACT) * saturate(sum(one.total for one in ones) / spent, _IMPACT)
 
 
-def _text(one: _Slower) -> Say:
-    what = calls(one.now.count, one.now.operation)
-    now, then = seconds(one.now.exclusive_mean), seconds(one.then.exclusive_mean)
-    name = one.now.service
-    return Say(
-        f"{name} itself took {now} on average for {what.en} (before: {then}), not counting its callees.",
-        f"{name} 자체 처리 시간이 {what.ko}에서 평균 {now}로 늘었습니다(이전: {then}, 하위 호출 제외).",
+def _says(one: _Slower) -> Statement:
+    now, then = one.now.id, one.then.id
+    return state(
+        "{service} itself took {took} on average for {calls} to {operation} (before: {usual}), "
+        "not counting its callees.",
+        "{service} 자체 처리 시간이 {operation} 호출 {calls}에서 평균 {took}로 늘었습니다"
+        "(이전: {usual}, 하위 호출 제외).",
+        holds=f"{now}.exclusive_mean > {then}.exclusive_mean",
+        service=(f"{now}.service", "text"),
+        took=(f"{now}.exclusive_mean", "s"),
+        usual=(f"{then}.exclusive_mean", "s"),
+        calls=(f"{now}.count", "calls"),
+        operation=(f"{now}.operation", "text"),
     )

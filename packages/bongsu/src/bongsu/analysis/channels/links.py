@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bongsu.analysis.model import Evidence, LinkEvidence, Reason, Say, Window
+from bongsu.analysis.model import Evidence, LinkEvidence, Reason, Statement, Window
 from bongsu.analysis.series import Floats, rarity, saturate, spread
-from bongsu.analysis.wording import seconds
+from bongsu.analysis.statement import state
 
 _LEAST_GAP = 0.01
 _LEAST_Z = 4.0
@@ -44,7 +44,7 @@ def link_gaps(evidence: Evidence) -> Mapping[str, Reason]:
         found[service] = Reason(
             channel="edges",
             score=strength,
-            text=_text(worst, service),
+            says=_says(worst),
             evidence=[one.link.id for one in ones],
         )
     return found
@@ -91,12 +91,15 @@ def _client(link: LinkEvidence, window: Window) -> Floats:
     return np.array([v for at, v in pairs if v is not None and window.start <= at <= window.end], dtype=float)
 
 
-def _text(one: _Moved, service: str) -> Say:
-    caller, callee = one.link.caller, one.link.callee
-    now, then = seconds(one.now), seconds(one.usual)
-    return Say(
-        f"Calls from {caller} to {callee} lose {now} between the two (before: {then}); "
-        f"most slow connections touch {service}.",
-        f"{caller} → {callee} 호출이 둘 사이에서 {now} 지연됩니다(이전: {then}). "
-        f"느려진 연결은 대부분 {service} 쪽에 몰려 있습니다.",
+def _says(one: _Moved) -> Statement:
+    link = one.link.id
+    now, then = f"median({link}, incident)", f"median({link}, baseline)"
+    return state(
+        "Calls from {caller} to {callee} lose {gap} between the two (before: {usual}).",
+        "{caller} → {callee} 호출이 둘 사이에서 {gap} 지연됩니다(이전: {usual}).",
+        holds=f"{now} > {then}",
+        caller=(f"{link}.caller", "text"),
+        callee=(f"{link}.callee", "text"),
+        gap=(now, "s"),
+        usual=(then, "s"),
     )

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from bongsu.analysis.channels.base import Findings, keep_worst
 from bongsu.analysis.graph import call_graph
 from bongsu.analysis.load import load_ratio
-from bongsu.analysis.model import Evidence, LogEvidence, Reason, Say
+from bongsu.analysis.model import Evidence, LogEvidence, Reason, Statement
 from bongsu.analysis.series import saturate
-from bongsu.analysis.wording import clip
+from bongsu.analysis.statement import state
 
 NAME = "logs"
 _SEVERE = frozenset({"ERROR", "FATAL"})
@@ -29,12 +29,12 @@ def logs(evidence: Evidence) -> Findings:
             continue
         strength = saturate(math.log1p(more), 3.0)
         about = _named(row, graph.get(row.service, ()))
-        text = _text(row)
+        says = _says(row)
         if not about:
-            keep_worst(found, row.service, _reason(row, strength, text))
+            keep_worst(found, row.service, _reason(row, strength, says))
         for callee in about:
-            keep_worst(found, callee, _reason(row, 0.5 * strength, text))
-            keep_worst(found, row.service, _reason(row, 0.2 * strength, text))
+            keep_worst(found, callee, _reason(row, 0.5 * strength, says))
+            keep_worst(found, row.service, _reason(row, 0.2 * strength, says))
     return found
 
 
@@ -58,19 +58,25 @@ def _named(row: LogEvidence, callees: Sequence[str]) -> list[str]:
     ]
 
 
-def _reason(row: LogEvidence, score: float, text: Say) -> Reason:
-    return Reason(channel=NAME, score=score, text=text, evidence=[row.id])
+def _reason(row: LogEvidence, score: float, says: Statement) -> Reason:
+    return Reason(channel=NAME, score=score, says=says, evidence=[row.id])
 
 
-def _text(row: LogEvidence) -> Say:
-    line = clip(row.template)
-    times = "once" if row.count == 1 else f"{row.count} times"
+def _says(row: LogEvidence) -> Statement:
     if row.baseline_count == 0:
-        return Say(
-            f"{row.service} logged a new error {times}: “{line}”.",
-            f"{row.service} 로그에 새로운 오류가 {row.count}번 나타났습니다: “{line}”.",
-        )
-    return Say(
-        f"{row.service} logged “{line}” {times} (before: {row.baseline_count}).",
-        f"{row.service} 로그에 “{line}” 오류가 {row.count}번 나타났습니다(이전: {row.baseline_count}번).",
+        en = "{service} logged a new error {times}: “{line}”."
+        ko = "{service} 로그에 새로운 오류가 {times} 나타났습니다: “{line}”."
+        holds = f"{row.id}.baseline_count <= 0"
+    else:
+        en = "{service} logged “{line}” {times} (before: {usual})."
+        ko = "{service} 로그에 “{line}” 오류가 {times} 나타났습니다(이전: {usual}번)."
+        holds = ""
+    return state(
+        en,
+        ko,
+        holds=holds,
+        service=(f"{row.id}.service", "text"),
+        line=(f"{row.id}.template", "text"),
+        times=(f"{row.id}.count", "times"),
+        usual=(f"{row.id}.baseline_count", "whole"),
     )

@@ -8,9 +8,9 @@ from msgspec import structs
 from bongsu.analysis.channels.base import Findings, keep_worst
 from bongsu.analysis.load import load_ratio
 from bongsu.analysis.metrics import Role, role_of
-from bongsu.analysis.model import Evidence, MetricEvidence, Reason, Say, Window
-from bongsu.analysis.series import Floats, kendall_tau, saturate, spread, values_in
-from bongsu.analysis.wording import minutes, quantity
+from bongsu.analysis.model import Evidence, MetricEvidence, Reason
+from bongsu.analysis.series import Floats, kendall_tau, saturate, settled, spread, values_in
+from bongsu.analysis.statement import state
 
 NAME = "resources"
 _LEAST_Z = 4.0
@@ -44,7 +44,7 @@ def resources(evidence: Evidence) -> Findings:
         if during.size < 2 or before.size < 3:
             continue
         level = _level(metric, role, before, during, max(1.0, load.get(metric.service, 1.0)))
-        leak = _leak(metric, role, evidence.window, before, during)
+        leak = _leak(metric, role, before, during)
         if level is not None and leak is not None:
             level = structs.replace(leak, score=max(level.score, leak.score))
         reason = level or leak
@@ -59,8 +59,7 @@ def _level(metric: MetricEvidence, role: Role, before: Floats, during: Floats, l
     """A rise beyond what more requests explain: for CPU, a fifth more than in proportion is expected."""
     sign = -1.0 if metric.worse == "down" else 1.0
     usual = float(np.median(before))
-    late = (during[during.size // 3 :], during[during.size // 2 :])
-    now = sign * max(sign * float(np.median(part)) for part in late)
+    now = settled(during, metric.worse)
     expected = usual * (1 + 1.2 * (load - 1)) if role is Role.CPU else usual
     rise = sign * (now - expected)
     floor = _floor(metric, role, usual)
@@ -68,19 +67,20 @@ def _level(metric: MetricEvidence, role: Role, before: Floats, during: Floats, l
     if rise < floor.least or z < _LEAST_Z:
         return None
     unit = "cores" if role is Role.CPU and metric.unit == "count" else metric.unit
-    now_text, then_text = quantity(now, unit), quantity(usual, unit)
-    name, signal = metric.service, metric.signal
     verb = ("rose", "올랐습니다") if sign > 0 else ("fell", "떨어졌습니다")
-    text = Say(
-        f"{name}: {signal} {verb[0]} to {now_text.en} (before: {then_text.en}).",
-        f"{name}: {signal} 값이 {now_text.ko}까지 {verb[1]}(이전: {then_text.ko}).",
+    came, was = f"settled({metric.id}, incident)", f"median({metric.id}, baseline)"
+    says = state(
+        f"{{service}}: {{signal}} {verb[0]} to {{now}} (before: {{usual}}).",
+        f"{{service}}: {{signal}} 값이 {{now}}까지 {verb[1]}(이전: {{usual}}).",
+        holds=f"{came} {'>' if sign > 0 else '<'} {was}",
+        now=(came, unit),
+        usual=(was, unit),
+        **_named(metric),
     )
-    return Reason(channel=NAME, score=saturate(rise, floor.half), text=text, evidence=[metric.id])
+    return Reason(channel=NAME, score=saturate(rise, floor.half), says=says, evidence=[metric.id])
 
 
-def _leak(
-    metric: MetricEvidence, role: Role, window: Window, before: Floats, during: Floats
-) -> Reason | None:
+def _leak(metric: MetricEvidence, role: Role, before: Floats, during: Floats) -> Reason | None:
     """Monotone growth (Mann-Kendall's τ ≥ 0.7) of memory over the incident, faster than before it."""
     if role is not Role.MEMORY or during.size < 5:
         return None
@@ -88,16 +88,23 @@ def _leak(
     usual = float(before.max() - before.min())
     if grown < max(_FLOORS[role].least, 1.5 * usual) or kendall_tau(during) < _LEAK_TAU:
         return None
-    start, end = quantity(float(during[0]), metric.unit), quantity(float(during[-1]), metric.unit)
-    took = minutes(window.end - window.start)
-    text = Say(
-        f"{metric.service}: {metric.signal} has grown without pause from {start.en} to {end.en} "
-        f"in {took.en}, as a leak does.",
-        f"{metric.service}: {metric.signal} 값이 {took.ko} 동안 {start.ko}에서 {end.ko}까지 쉬지 않고 "
-        "늘었습니다. 누수일 수 있습니다.",
+    start, end = f"first({metric.id}, incident)", f"last({metric.id}, incident)"
+    says = state(
+        "{service}: {signal} has grown without pause from {start} to {end} in {took}, as a leak does.",
+        "{service}: {signal} 값이 {took} 동안 {start}에서 {end}까지 쉬지 않고 늘었습니다. "
+        "누수일 수 있습니다.",
+        holds=f"{end} > {start}",
+        start=(start, metric.unit),
+        end=(end, metric.unit),
+        took=("length(incident)", "duration"),
+        **_named(metric),
     )
     score = saturate(grown, _FLOORS[role].half)
-    return Reason(channel=NAME, score=score, text=text, evidence=[metric.id])
+    return Reason(channel=NAME, score=score, says=says, evidence=[metric.id])
+
+
+def _named(metric: MetricEvidence) -> dict[str, tuple[str, str]]:
+    return {"service": (f"{metric.id}.service", "text"), "signal": (f"{metric.id}.signal", "text")}
 
 
 def _floor(metric: MetricEvidence, role: Role, usual: float) -> _Floor:

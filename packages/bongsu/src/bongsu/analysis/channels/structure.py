@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from bongsu.analysis.channels.base import Findings
 from bongsu.analysis.compare import g_test
 from bongsu.analysis.graph import call_graph, reachable
-from bongsu.analysis.model import EventEvidence, Evidence, Reason, Say
+from bongsu.analysis.model import EventEvidence, Evidence, Reason, Statement
 from bongsu.analysis.series import saturate
-from bongsu.analysis.wording import clip, percent
+from bongsu.analysis.statement import state
 
 NAME = "structure"
 _SEVERE = frozenset({"ERROR", "FATAL"})
@@ -49,7 +49,7 @@ def structure(evidence: Evidence) -> Findings:
         below = reachable(graph, [service]) - {service}
         explained = max((strength.get(name, 0.0) for name in below), default=0.0)
         score = strength[service] * (1 - _EXPLAINED * explained)
-        found[service] = Reason(channel=NAME, score=score, text=_text(one.row), evidence=[one.row.id])
+        found[service] = Reason(channel=NAME, score=score, says=_says(one.row), evidence=[one.row.id])
     return found
 
 
@@ -139,18 +139,27 @@ def _rise(row: EventEvidence) -> float:
     return row.count / row.of - row.baseline_count / row.baseline_of
 
 
-def _text(row: EventEvidence) -> Say:
-    now, then = percent(row.count / row.of), percent(row.baseline_count / row.baseline_of)
-    event = clip(row.event, 80)
+def _says(row: EventEvidence) -> Statement:
+    name = row.id
+    share, usual = f"ratio({name}.count, {name}.of)", f"ratio({name}.baseline_count, {name}.baseline_of)"
+    fewer = row.count * row.baseline_of < row.baseline_count * row.of
     if row.kind == "end":
-        return Say(
-            f"{now} % of {row.of} requests to {row.service} ({row.operation}) ended after “{event}” "
-            f"(before: {then} %).",
-            f"{row.service} 요청({row.operation}) {row.of}건 중 {now}%가 “{event}” 호출 뒤에 끝났습니다"
-            f"(이전: {then}%).",
-        )
-    return Say(
-        f"{row.service}: {now} % of {row.of} requests to {row.operation} had “{event}” (before: {then} %).",
-        f"{row.service}: {row.operation} 요청 {row.of}건 중 {now}%에서 “{event}” 항목이 나타났습니다"
-        f"(이전: {then}%).",
+        en = "{share} of {requests} requests to {service} ({operation}) ended after “{event}”"
+        ko = "{service} 요청({operation}) {requests}건 중 {share}가 “{event}” 호출 뒤에 끝났습니다"
+    elif fewer:
+        en = "{service}: only {share} of {requests} requests to {operation} had “{event}”"
+        ko = "{service}: {operation} 요청 {requests}건 중 {share}에만 “{event}” 항목이 있었습니다"
+    else:
+        en = "{service}: {share} of {requests} requests to {operation} had “{event}”"
+        ko = "{service}: {operation} 요청 {requests}건 중 {share}에서 “{event}” 항목이 나타났습니다"
+    return state(
+        f"{en} (before: {{usual}}).",
+        f"{ko}(이전: {{usual}}).",
+        holds=f"{share} {'<' if fewer else '>'} {usual}",
+        service=(f"{name}.service", "text"),
+        operation=(f"{name}.operation", "text"),
+        event=(f"{name}.event", "short"),
+        requests=(f"{name}.of", "whole"),
+        share=(share, "ratio"),
+        usual=(usual, "ratio"),
     )
