@@ -1,9 +1,11 @@
 """After a pause the watch judges what passed, and tells what it would have told."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,26 +24,30 @@ START, INTERVAL = 1_699_272_000.0, 60.0
 
 
 class Remembering(Source):
-    """The value of ``a`` by the minute, from ``START``; ``forgetful`` cannot be asked for the past."""
+    """The value of ``a`` by the minute, from ``START``; ``forgetful`` cannot be asked for the past, and with
+    ``others`` a second service is well all the time."""
 
-    def __init__(self, minutes: Sequence[float], *, forgetful: bool = False) -> None:
+    def __init__(self, minutes: Sequence[float], *, forgetful: bool = False, others: bool = False) -> None:
         self._minutes = minutes
         self._forgetful = forgetful
+        self.others = others
 
     def _at(self, at: float) -> float:
         return self._minutes[int((at - START) / 60)]
 
     async def instant(self, query: FleetQuery, at: float) -> list[Sample]:
-        return [Sample("a", self._at(at))]
+        samples = [] if math.isnan(self._at(at)) else [Sample("a", self._at(at))]
+        return [*samples, Sample("b", 0.0)] if self.others else samples
 
     async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
         if self._forgetful:
             raise SourceError("no history")
         times = [start + i * step for i in range(int((end - start) / step) + 1)]
-        return [Series("a", times, [self._at(at) for at in times])]
+        found = [Series("a", times, [self._at(at) for at in times])]
+        return [*found, Series("b", times, [0.0] * len(times))] if self.others else found
 
 
-def away(folder: Path, source: Source, minutes: int) -> list[tuple[str, float, float]]:
+def away(folder: Path, source: Remembering, minutes: int, **fields: Any) -> list[tuple[str, float, float]]:
     """What is told after the first round and a pause: status, and the minutes of beginning and end."""
 
     async def run() -> list[tuple[str, float, float]]:
@@ -50,9 +56,9 @@ def away(folder: Path, source: Source, minutes: int) -> list[tuple[str, float, f
         async def take(alerts: Sequence[Alert]) -> None:
             told.extend(alerts)
 
-        asked = FleetQuery(
-            "q", signal(form="gauge", metric="m", thresholds={"P2": "> 5 for 2m"}), {"a": {"job": "a"}}
-        )
+        measured = signal(form="gauge", metric="m", thresholds={"P2": "> 5 for 2m"}, **fields)
+        services = {"a": {"job": "a"}, "b": {"job": "b"}} if source.others else {"a": {"job": "a"}}
+        asked = FleetQuery("q", measured, services)
         judgement = Judgement([asked], Judge(60.0), Health(1e9, UTC), BurnRate([], INTERVAL), INTERVAL)
         store = Store(folder / "incidents.sqlite")
         watch = Watch(source, judgement, store, take)
@@ -88,6 +94,18 @@ def test_a_source_without_history_is_judged_from_now_on(tmp_path: Path) -> None:
     assert away(tmp_path, forgetful, 8) == []
 
 
-@pytest.mark.parametrize("minutes", [1, 2])
+def test_a_time_of_which_the_source_knows_nothing_is_no_outage(tmp_path: Path) -> None:
+    nothing = float("nan")
+    gone = Remembering([0, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0])
+    assert away(tmp_path, gone, 8, absent="alert") == []
+
+
+def test_a_service_that_alone_has_no_value_was_down(tmp_path: Path) -> None:
+    nothing = float("nan")
+    down = Remembering([0, 0, nothing, nothing, nothing, nothing, nothing, 0, 0], others=True)
+    assert away(tmp_path, down, 8, absent="alert") == [("firing", 4, 0), ("resolved", 4, 7)]
+
+
+@pytest.mark.parametrize("minutes", [1, 3])
 def test_a_round_that_is_a_little_late_is_no_pause(tmp_path: Path, minutes: int) -> None:
     assert away(tmp_path, Remembering([0, 9, 9, 9]), minutes) == []

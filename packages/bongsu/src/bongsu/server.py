@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any
@@ -85,6 +86,9 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
+        # The catalog lives as long as the process: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
         await self.engine.launch()
         await self.lifecycle.resume()
         tasks = [asyncio.create_task(job) for job in self._jobs()]

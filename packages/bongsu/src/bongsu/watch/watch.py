@@ -97,7 +97,11 @@ class Watch:
         """
         async with self._asking:
             rounds = await missed_rounds(self._source, self.judgement, now)
-        alerts = [alert for asked, answers, at in rounds for alert in self.judgement.step(asked, answers, at)]
+        alerts: list[Alert] = []
+        for asked, answers, at in rounds:
+            alerts += self.judgement.step(asked, answers, at)
+            # A large fleet takes a while: the server goes on in between.
+            await asyncio.sleep(0)
         if rounds:
             log.info("the watch was away", rounds=len(rounds), alerts=len(alerts))
             await self._take(alerts)
