@@ -53,6 +53,10 @@ _SCALAR = msgspec.json.Decoder(tuple[float, str])
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+_AHEAD = 60.0
+"""Seconds by which a value may lie after the time that was asked for: clocks differ a little."""
+
+
 class PrometheusSource(Source):
     """Answers a fleet query with one PromQL expression, by POST to ``/api/v1/query`` or ``query_range``.
 
@@ -97,9 +101,12 @@ class PrometheusSource(Source):
         if not query.services:
             return []
         rows = await self._ask("api/v1/query", query, {"time": f"{at:.3f}"}, "vector")
-        answers = (
-            Answer(at, row.metric, value) for row in rows for _, value in self._points(row, query.name)
-        )
+        answers = []
+        for row in rows:
+            for then, value in self._points(row, query.name):
+                if then > at + _AHEAD:
+                    raise self._error("api/v1/query", query, "a value of a time that is yet to come")
+                answers.append(Answer(at, row.metric, value))
         return instant_samples(query, answers)
 
     async def range(self, query: FleetQuery, start: float, end: float, step: float) -> list[Series]:
