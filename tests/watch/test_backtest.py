@@ -17,12 +17,12 @@ from bongsu.delivery.base import Receipt
 from bongsu.delivery.deliver import Deliverer
 from bongsu.delivery.message import Message
 from bongsu.incidents.model import Alert, Incident
-from bongsu.incidents.record import record
+from bongsu.incidents.record import policy_of, record
 from bongsu.incidents.store import Store
 from bongsu.sources.opening import open_sources
 from bongsu.watch.backtest.history import History
 from bongsu.watch.backtest.paging import Pager, Told
-from bongsu.watch.backtest.replay import Past, Run, policy_of, read, replay
+from bongsu.watch.backtest.replay import Past, Run, read, replay
 from bongsu.watch.judgement import Judgement
 from bongsu.watch.watch import Watch
 from tests import live_servers

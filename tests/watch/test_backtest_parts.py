@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bongsu.catalog import loads, resolve
+from bongsu.incidents.record import policy_of
 from bongsu.signals.model import Severity, Threshold
 from bongsu.signals.query import FleetQuery
 from bongsu.sources.answers import Answer, answered, range_series
@@ -22,7 +23,7 @@ from bongsu.watch.backtest.history import Grid, History, worst
 from bongsu.watch.backtest.known import KnownError, from_csv
 from bongsu.watch.backtest.outcome import report
 from bongsu.watch.backtest.paging import Pager
-from bongsu.watch.backtest.replay import Run, policy_of, read, replay
+from bongsu.watch.backtest.replay import Run, read, replay
 from bongsu.watch.backtest.schedule import schedule
 from bongsu.watch.judgement import Answers, Judgement
 from bongsu.watch.reading import Reading, key

@@ -20,7 +20,7 @@ from bongsu.delivery.deliver import Deliverer
 from bongsu.delivery.destinations import open_destinations
 from bongsu.engine import Engine
 from bongsu.folder import DataFolder
-from bongsu.incidents.record import Policy
+from bongsu.incidents.record import policy_of
 from bongsu.incidents.store import Store
 from bongsu.lifecycle import Lifecycle
 from bongsu.security import load_credentials
@@ -64,7 +64,7 @@ class Server:
         self.lifecycle = Lifecycle(
             self.engine,
             self.store,
-            self._policy(),
+            policy_of(catalog, self.services),
             gather_seconds=catalog.grouping.wait,
             investigate=self.investigator.investigate,
             delivering=deliverer,
@@ -139,14 +139,6 @@ class Server:
 
     def _embedded_spec(self) -> EmbeddedSpec | None:
         return next((s for s in self.catalog.sources.values() if isinstance(s, EmbeddedSpec)), None)
-
-    def _policy(self) -> Policy:
-        return Policy(
-            graph={name: service.depends_on for name, service in self.catalog.services.items()},
-            owners={name: service.owner for name, service in self.services.items()},
-            window=self.catalog.grouping.window,
-            cooldown=self.catalog.watch.cooldown,
-        )
 
 
 def scrape_targets(services: Iterable[ResolvedService]) -> list[Target]:

@@ -113,11 +113,12 @@ async def replayed(
 ) -> "tuple[Report, list[str]]":
     """The report of one catalog over the past, and what must be said of it."""
     from bongsu.catalog import resolve
+    from bongsu.incidents.record import policy_of
     from bongsu.sources.base import SourceError
     from bongsu.watch.backtest.known import within
     from bongsu.watch.backtest.outcome import report
     from bongsu.watch.backtest.paging import Pager
-    from bongsu.watch.backtest.replay import policy_of, read, replay
+    from bongsu.watch.backtest.replay import read, replay
     from bongsu.watch.judgement import Judgement
 
     notes = []

@@ -1,13 +1,14 @@
 """From alerts to incidents in one transaction: join or open, escalate, reopen within cooldown, resolve."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from bongsu.catalog import Catalog, ResolvedService
 from bongsu.incidents import tables
 from bongsu.incidents.grouping import Graph, OpenIncident, choose, lead
 from bongsu.incidents.model import Alert, AlertStatus, Detail, Event, Incident, IncidentStatus
@@ -25,6 +26,16 @@ class Policy:
     owners: dict[str, str] = field(default_factory=dict)
     window: float = 300.0
     cooldown: float = 1800.0
+
+
+def policy_of(catalog: Catalog, services: Mapping[str, ResolvedService]) -> Policy:
+    """How the catalog groups alerts."""
+    return Policy(
+        graph={name: service.depends_on for name, service in catalog.services.items()},
+        owners={name: service.owner for name, service in services.items()},
+        window=catalog.grouping.window,
+        cooldown=catalog.watch.cooldown,
+    )
 
 
 def record(connection: sa.Connection, alerts: Sequence[Alert], policy: Policy, now: float) -> list[Incident]:

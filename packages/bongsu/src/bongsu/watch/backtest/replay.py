@@ -93,16 +93,6 @@ async def read(
     )
 
 
-def policy_of(catalog: Catalog, services: Mapping[str, ResolvedService]) -> Policy:
-    """How the catalog groups alerts."""
-    return Policy(
-        graph={name: service.depends_on for name, service in catalog.services.items()},
-        owners={name: service.owner for name, service in services.items()},
-        window=catalog.grouping.window,
-        cooldown=catalog.watch.cooldown,
-    )
-
-
 def replay(
     past: Past,
     judgement: Judgement,

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from bongsu.catalog import Catalog, ResolvedService
+from bongsu.incidents.record import policy_of
 from bongsu.signals.model import AnySignal, Presence, Severity, Threshold
 from bongsu.watch.backtest.history import Floats
 from bongsu.watch.backtest.known import Known
 from bongsu.watch.backtest.outcome import covered, report
 from bongsu.watch.backtest.paging import Pager, Told
 from bongsu.watch.backtest.precheck import first_seen, present
-from bongsu.watch.backtest.replay import Past, policy_of, replay
+from bongsu.watch.backtest.replay import Past, replay
 from bongsu.watch.judgement import Judgement
 
 TAIL = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
