@@ -13,7 +13,7 @@ import structlog
 from bongsu.analysis.archive import Archive
 from bongsu.analysis.investigate import Investigator, finest_step
 from bongsu.analysis.recent import Recent
-from bongsu.catalog import Catalog, ResolvedService, fleet_queries, resolve
+from bongsu.catalog import Catalog, ResolvedService, resolve
 from bongsu.catalog.models import EmbeddedSource as EmbeddedSpec
 from bongsu.delivery.chart import warm_up
 from bongsu.delivery.deliver import Deliverer
@@ -49,7 +49,8 @@ class Server:
         self.folder = DataFolder(data)
         self.credentials = load_credentials(data)
         self.services = resolve(catalog)
-        self.queries = fleet_queries(self.services.values(), by_source=True)
+        judgement = Judgement.of(catalog, self.services)
+        self.queries = judgement.queries
         self.store = Store(data / "incidents.sqlite")
         self.archive = Archive(self.store)
         self.engine = Engine(data / "engine.sqlite")
@@ -69,7 +70,7 @@ class Server:
             investigate=self.investigator.investigate,
             delivering=deliverer,
         )
-        self.watch = Watch(self.source, Judgement.of(catalog, self.services), self.store, self.lifecycle.take)
+        self.watch = Watch(self.source, judgement, self.store, self.lifecycle.take)
         self.scraper: Scraper | None = None
         self.ready = False
         self.stopping: Callable[[], bool] = lambda: False

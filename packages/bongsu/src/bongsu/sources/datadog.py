@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import httpx2
+from typing import Any, Unpack
 
 from bongsu.signals import datadog
 from bongsu.signals.query import FleetQuery
 from bongsu.signals.rows import Row
 from bongsu.signals.sql import LOOKBACK_MS, Steps
 from bongsu.sources.answers import Answer, instant_samples, range_series
-from bongsu.sources.base import Capability, Sample, Series, Source, SourceError
+from bongsu.sources.base import Capability, Sample, Series, SourceError
 from bongsu.sources.grid import held, renamed
-from bongsu.sources.http import Backend
+from bongsu.sources.http import Access, HttpSource
 
 POINTS = 1000
 """Intervals of one question: for more than about 1500 points Datadog makes them longer by itself."""
@@ -23,7 +21,7 @@ _PATH = "api/v1/query"
 _NO_ANSWER = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
-class DatadogSource(Source):
+class DatadogSource(HttpSource):
     """Answers a fleet query with one metrics query. Logs and spans are not asked for.
 
     A point tells of one whole interval (a minute, or the signal's window), cut at multiples since the epoch:
@@ -40,26 +38,10 @@ class DatadogSource(Source):
         *,
         api_key: str,
         application_key: str,
-        ca_file: str = "",
-        timeout: float = 20.0,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        **access: Unpack[Access],
     ) -> None:
-        self._name = name
-        self._backend = Backend(
-            name,
-            url,
-            headers={"DD-API-KEY": api_key, "DD-APPLICATION-KEY": application_key},
-            timeout=timeout,
-            ca_file=ca_file,
-            transport=transport,
-        )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    async def aclose(self) -> None:
-        await self._backend.aclose()
+        access["headers"] = {"DD-API-KEY": api_key, "DD-APPLICATION-KEY": application_key}
+        super().__init__(name, url, **access)
 
     async def instant(self, query: FleetQuery, at: float) -> list[Sample]:
         if not query.services:
@@ -81,7 +63,7 @@ class DatadogSource(Source):
         try:
             times = [ms / 1000 for ms in Steps(start, end, step).millis]
         except ValueError as error:
-            raise SourceError(f"{self._name}: {query.name}: {error}") from None
+            raise SourceError(f"{self.name}: {query.name}: {error}") from None
         query = renamed(query, NAMES)
         text, interval = self._compiled(query)
         first, last = (times[0] // interval - 1) * interval, times[-1] // interval * interval
@@ -104,7 +86,7 @@ class DatadogSource(Source):
         try:
             return datadog.compile(query), datadog.interval(query)
         except ValueError as error:
-            raise SourceError(f"{self._name}: {query.name}: {error}") from None
+            raise SourceError(f"{self.name}: {query.name}: {error}") from None
 
     async def _rows(self, query: FleetQuery, text: str, start: float, end: float) -> list[Row]:
         """What Datadog answers about the intervals of ``[start, end)``."""

@@ -5,11 +5,11 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import httpx2
 
-from bongsu.sources.base import SourceError
+from bongsu.sources.base import Source, SourceError
 
 MAX_BYTES = 64 * 2**20
 """An answer that is longer is refused: one question must not fill the memory."""
@@ -144,6 +144,38 @@ def bearer(token: str | None, tenant: str = "") -> dict[str, str]:
     """The headers of a token and of a tenant, as Mimir, Loki and Tempo tell tenants apart."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return headers | ({"X-Scope-OrgID": tenant} if tenant else {})
+
+
+class Access(TypedDict, total=False):
+    """How a backend is reached, besides its address."""
+
+    token: str | None
+    tenant: str
+    headers: Mapping[str, str]
+    ca_file: str
+    timeout: float
+    transport: httpx2.AsyncBaseTransport | None
+
+
+class HttpSource(Source):
+    """A source that is one HTTP backend. ``token`` is sent as a bearer token."""
+
+    def __init__(self, name: str, url: str, **access: Unpack[Access]) -> None:
+        self._backend = Backend(
+            name,
+            url,
+            headers={**bearer(access.get("token"), access.get("tenant", "")), **access.get("headers", {})},
+            timeout=access.get("timeout", 20.0),
+            ca_file=access.get("ca_file", ""),
+            transport=access.get("transport"),
+        )
+
+    @property
+    def name(self) -> str:
+        return self._backend.name
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
 
 
 def credentials_of(url: str, headers: Mapping[str, str]) -> frozenset[str]:

@@ -5,10 +5,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import httpx2
-
-from bongsu.sources.base import Capability, Edge, Source, SourceError, Span
-from bongsu.sources.http import Backend, bearer, excerpt
+from bongsu.sources.base import Capability, Edge, SourceError, Span
+from bongsu.sources.http import HttpSource, excerpt
 from bongsu.sources.traces import read_all, spans_of, within
 
 TRACES = 200
@@ -19,33 +17,11 @@ SPANS_A_TRACE = 8
 """What a trace is taken to have, when a limit of spans is made one of traces."""
 
 
-class JaegerSource(Source):
+class JaegerSource(HttpSource):
     """Reads the traces of each service; Jaeger searches by service only, so that all of them are asked for
     where none is named."""
 
     capabilities = frozenset[Capability]({"spans", "topology"})
-
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        token: str | None = None,
-        ca_file: str = "",
-        timeout: float = 20.0,
-        transport: httpx2.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._name = name
-        self._backend = Backend(
-            name, url, headers=bearer(token), timeout=timeout, ca_file=ca_file, transport=transport
-        )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    async def aclose(self) -> None:
-        await self._backend.aclose()
 
     async def spans(
         self, start: float, end: float, *, services: Sequence[str] = (), limit: int
@@ -63,7 +39,7 @@ class JaegerSource(Source):
     async def trace(self, trace_id: str) -> list[Span]:
         path = f"api/v3/traces/{trace_id}"
         if not re.fullmatch("[0-9A-Fa-f]{1,32}", trace_id):
-            raise SourceError(f"{self._name}: {trace_id[:40]!r} is no trace id")
+            raise SourceError(f"{self.name}: {trace_id[:40]!r} is no trace id")
         status, document = await self._backend.ask("GET", path, "trace")
         own = trace_id.lower().zfill(32)
         return [span for span in self._spans(path, "trace", status, document) if span.trace_id == own]

@@ -3,13 +3,11 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
-
-import httpx2
+from typing import Any, Unpack
 
 from bongsu.signals.matchers import escape_regex
-from bongsu.sources.base import Capability, LogRecord, Source
-from bongsu.sources.http import Backend, bearer
+from bongsu.sources.base import Capability, LogRecord
+from bongsu.sources.http import Access, HttpSource
 from bongsu.sources.levels import level_of, telling
 
 PAGE = 5000
@@ -18,7 +16,7 @@ _LEVELS = ("detected_level", "level", "severity", "severity_text")
 _FAILING = "(?i)(error|exception|fatal|panic|critical|traceback)"
 
 
-class LokiSource(Source):
+class LokiSource(HttpSource):
     """Asks for the lines of services by the stream label that names them.
 
     ``errors_only`` asks for lines that Loki or their sender called errors, and for lines that read like one;
@@ -28,30 +26,10 @@ class LokiSource(Source):
     capabilities = frozenset[Capability]({"logs"})
 
     def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        token: str | None = None,
-        tenant: str = "",
-        service_label: str = "service_name",
-        ca_file: str = "",
-        timeout: float = 20.0,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        self, name: str, url: str, *, service_label: str = "service_name", **access: Unpack[Access]
     ) -> None:
-        self._name = name
+        super().__init__(name, url, **access)
         self._label = service_label
-        headers = bearer(token, tenant)
-        self._backend = Backend(
-            name, url, headers=headers, timeout=timeout, ca_file=ca_file, transport=transport
-        )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    async def aclose(self) -> None:
-        await self._backend.aclose()
 
     async def logs(
         self, services: Sequence[str], start: float, end: float, *, errors_only: bool, limit: int

@@ -20,6 +20,7 @@ from bongsu.sources.sources import Sources
 
 if TYPE_CHECKING:
     from bongsu.sources.embedded.store import EmbeddedStore
+    from bongsu.sources.http import Access
 
 
 def open_sources(catalog: Catalog, telemetry: "EmbeddedStore | None") -> Sources:
@@ -57,50 +58,37 @@ def _embedded(telemetry: "EmbeddedStore", name: str) -> Source:
     return EmbeddedSource(telemetry, name)
 
 
+def _access(spec: Any) -> "Access":
+    return {
+        "token": _value(spec.token),
+        "tenant": getattr(spec, "tenant", ""),
+        "ca_file": spec.ca_file,
+        "timeout": spec.timeout,
+    }
+
+
 def _prometheus(name: str, spec: Any) -> Source:
     from bongsu.sources.prometheus import PrometheusSource
 
-    return PrometheusSource(
-        name,
-        spec.url,
-        token=_value(spec.token),
-        tenant=spec.tenant,
-        ca_file=spec.ca_file,
-        timeout=spec.timeout,
-    )
+    return PrometheusSource(name, spec.url, **_access(spec))
 
 
 def _loki(name: str, spec: Any) -> Source:
     from bongsu.sources.loki import LokiSource
 
-    return LokiSource(
-        name,
-        spec.url,
-        token=_value(spec.token),
-        tenant=spec.tenant,
-        service_label=spec.service_label,
-        ca_file=spec.ca_file,
-        timeout=spec.timeout,
-    )
+    return LokiSource(name, spec.url, service_label=spec.service_label, **_access(spec))
 
 
 def _tempo(name: str, spec: Any) -> Source:
     from bongsu.sources.tempo import TempoSource
 
-    return TempoSource(
-        name,
-        spec.url,
-        token=_value(spec.token),
-        tenant=spec.tenant,
-        ca_file=spec.ca_file,
-        timeout=spec.timeout,
-    )
+    return TempoSource(name, spec.url, **_access(spec))
 
 
 def _jaeger(name: str, spec: Any) -> Source:
     from bongsu.sources.jaeger import JaegerSource
 
-    return JaegerSource(name, spec.url, token=_value(spec.token), ca_file=spec.ca_file, timeout=spec.timeout)
+    return JaegerSource(name, spec.url, **_access(spec))
 
 
 def _signoz(name: str, spec: Any) -> Source:

@@ -2,9 +2,9 @@
 
 import weakref
 from collections.abc import Iterator, Mapping
+from typing import Unpack
 from urllib.parse import quote_plus, urlencode
 
-import httpx2
 import msgspec
 import structlog
 
@@ -12,8 +12,8 @@ from bongsu.signals import promql
 from bongsu.signals.query import FleetQuery
 from bongsu.signals.sql import Steps
 from bongsu.sources.answers import Answer, Table, instant_samples
-from bongsu.sources.base import Capability, Sample, Series, Source, SourceError
-from bongsu.sources.http import Backend, bearer, excerpt
+from bongsu.sources.base import Capability, Sample, Series, SourceError
+from bongsu.sources.http import Access, HttpSource, excerpt
 
 MAX_POINTS = 11_000
 """Prometheus refuses a range query with more steps; longer ones are asked in parts."""
@@ -57,7 +57,7 @@ _AHEAD = 60.0
 """Seconds by which a value may lie after the time that was asked for: clocks differ a little."""
 
 
-class PrometheusSource(Source):
+class PrometheusSource(HttpSource):
     """Answers a fleet query with one PromQL expression, by POST to ``/api/v1/query`` or ``query_range``.
 
     It has no logs, spans or changes to tell of. ``token`` is sent as a bearer token.
@@ -66,35 +66,12 @@ class PrometheusSource(Source):
     capabilities = frozenset[Capability]({"metrics"})
 
     def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        token: str | None = None,
-        tenant: str = "",
-        ca_file: str = "",
-        timeout: float = 10.0,
-        native_histograms: bool = False,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        self, name: str, url: str, *, native_histograms: bool = False, **access: Unpack[Access]
     ) -> None:
-        self._name = name
+        access.setdefault("timeout", 10.0)
+        super().__init__(name, url, **access)
         self._native = native_histograms
         self._compiled: dict[int, tuple[weakref.ref[FleetQuery], str]] = {}
-        self._backend = Backend(
-            name,
-            url,
-            headers=bearer(token, tenant),
-            timeout=timeout,
-            ca_file=ca_file,
-            transport=transport,
-        )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    async def aclose(self) -> None:
-        await self._backend.aclose()
 
     async def instant(self, query: FleetQuery, at: float) -> list[Sample]:
         """The signal's value for each service that has one; *presence* answers for every service."""
@@ -116,7 +93,7 @@ class PrometheusSource(Source):
         try:
             millis = Steps(start, end, step).millis
         except ValueError as error:
-            raise SourceError(f"{self._name}: {query.name}: {error}") from error
+            raise SourceError(f"{self.name}: {query.name}: {error}") from error
         table = Table(query, [ms / 1000 for ms in millis])
         size = max(1, min(MAX_POINTS, MOST_VALUES // len(query.services)))
         for first in range(0, len(millis), size):
@@ -139,7 +116,7 @@ class PrometheusSource(Source):
         try:
             expression = promql.compile(query, native_histograms=self._native)
         except ValueError as error:
-            raise SourceError(f"{self._name}: {query.name}: {error}") from error
+            raise SourceError(f"{self.name}: {query.name}: {error}") from error
         parameter = f"query={quote_plus(expression)}"
         gone = weakref.ref(query, lambda _: self._compiled.pop(number, None))
         self._compiled[number] = gone, parameter
@@ -157,7 +134,7 @@ class PrometheusSource(Source):
             detail = f"{body.error_type or 'error'}: {body.error or 'no reason given'}"
             raise self._error(path, query, f"HTTP {status}: {detail}")
         for warning in body.warnings or ():
-            _log.warning("source.warning", source=self._name, query=query.name, warning=warning)
+            _log.warning("source.warning", source=self.name, query=query.name, warning=warning)
         return self._rows(body.data, path, query, kind)
 
     def _rows(self, answer: msgspec.Raw, path: str, query: FleetQuery, kind: str) -> list[_Row]:

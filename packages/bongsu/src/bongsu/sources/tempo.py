@@ -5,10 +5,8 @@ import json
 import re
 from collections.abc import Sequence
 
-import httpx2
-
-from bongsu.sources.base import Capability, Source, SourceError, Span
-from bongsu.sources.http import Backend, bearer, excerpt
+from bongsu.sources.base import Capability, SourceError, Span
+from bongsu.sources.http import HttpSource, excerpt
 from bongsu.sources.traces import read_all, spans_of, within
 
 TRACES = 100
@@ -17,34 +15,10 @@ SPANS_A_TRACE = 8
 """What a trace is taken to have, when a limit of spans is made one of traces."""
 
 
-class TempoSource(Source):
+class TempoSource(HttpSource):
     """Searches traces by service and time, failed ones first, and reads those that it finds."""
 
     capabilities = frozenset[Capability]({"spans"})
-
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        token: str | None = None,
-        tenant: str = "",
-        ca_file: str = "",
-        timeout: float = 20.0,
-        transport: httpx2.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._name = name
-        headers = bearer(token, tenant)
-        self._backend = Backend(
-            name, url, headers=headers, timeout=timeout, ca_file=ca_file, transport=transport
-        )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    async def aclose(self) -> None:
-        await self._backend.aclose()
 
     async def spans(
         self, start: float, end: float, *, services: Sequence[str] = (), limit: int
@@ -63,7 +37,7 @@ class TempoSource(Source):
     async def trace(self, trace_id: str) -> list[Span]:
         path, what = f"api/v2/traces/{trace_id}", "trace"
         if not re.fullmatch("[0-9A-Fa-f]{1,32}", trace_id):
-            raise SourceError(f"{self._name}: {trace_id[:40]!r} is no trace id")
+            raise SourceError(f"{self.name}: {trace_id[:40]!r} is no trace id")
         status, document = await self._backend.ask("GET", path, what)
         if status == 404:
             return []
